@@ -1,0 +1,46 @@
+"""The command line's entry point: the environment and the clock are read here and handed on."""
+
+import logging
+import os
+import signal
+import sys
+import time
+from datetime import UTC, datetime
+
+from dotenv import dotenv_values
+
+from exporter.cli.arguments import parse_arguments
+from exporter.cli.commands import Call, perform
+from exporter.clock import Clock
+from exporter.errors import ExportError, SettingsError
+
+FAILED, WRONG, INTERRUPTED = 1, 2, 130
+
+
+def main() -> int:
+    """Run the command; return the exit code."""
+    arguments = parse_arguments(sys.argv[1:])
+    clock = Clock(now=lambda: datetime.now(UTC), monotonic=time.monotonic, sleep=time.sleep)
+    own = arguments.command == "demo"
+    environment = {} if own else {**{k: v or "" for k, v in dotenv_values(".env").items()}, **os.environ}
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return perform(Call(arguments, environment, clock))
+    except SettingsError as error:
+        print(f"The settings or the command are wrong; nothing was done:\n{error}", file=sys.stderr)
+        return WRONG
+    except ExportError as error:
+        print(error, file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print(
+            "Interrupted. Nothing partial is left, days that were finished stay. Call the same command again.",
+            file=sys.stderr,
+        )
+        return INTERRUPTED
+    finally:
+        logging.shutdown()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

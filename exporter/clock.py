@@ -1,0 +1,42 @@
+"""The time, handed in: only the entry points read the system's clock."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from exporter.errors import DeadlineError
+
+
+@dataclass(frozen=True)
+class Clock:
+    """``now`` is aware and UTC; ``monotonic`` and ``sleep`` count seconds."""
+
+    now: Callable[[], datetime]
+    monotonic: Callable[[], float]
+    sleep: Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """A moment of the monotonic clock that a day's export must not pass; None means it may take its time."""
+
+    clock: Clock
+    at: float | None = None
+
+    def check(self, ahead: float = 0) -> None:
+        """Raise DeadlineError if ``ahead`` seconds from now are past the deadline."""
+        if self.at is not None and self.clock.monotonic() + ahead > self.at:
+            raise DeadlineError(
+                "the day took longer than it may. Nothing of it is visible; the next attempt starts again"
+            )
+
+
+Progress = Callable[[str, int, int | None], None]
+"""Told at every step of an export: the step's name, how much is done, how much there is (None: unknown).
+
+The steps before and after each effect have names of their own, so a test can stop an exporter at any of them.
+"""
+
+
+def unseen(_step: str, _done: int = 0, _total: int | None = None) -> None:
+    """Nobody is watching."""

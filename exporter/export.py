@@ -1,0 +1,242 @@
+"""Export one day: lock, plan, download, verify, write, commit, report.
+
+Nothing of the day can be read before the commit; the manifest follows it. Whatever goes wrong before that leaves the
+stored day as it was, and a failure record beside it.
+"""
+
+import errno
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+
+from exporter import __version__, report
+from exporter.amplitude import AmplitudeClient, Answer
+from exporter.archive import Tally
+from exporter.clock import Clock, Deadline, Progress, unseen
+from exporter.dump import Dump
+from exporter.errors import DayHeldError, ExportError, LostRaceError, PermanentError, RejectedError, StoreError
+from exporter.known import Known, Outcome, check_source, decide, kept, look, says_the_same
+from exporter.load import Loader, Plan, load
+from exporter.manifest import Failure, Manifest, Source, WindowRecord, state_at
+from exporter.rejected import RejectedLines
+from exporter.schema import drift
+from exporter.settings import Settings
+from exporter.store import ANY, Draft, Store
+from exporter.window import HOURS_A_DAY, day_end
+
+ALWAYS_ALLOWED_REJECTED = 10
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Exporter:
+    """What an export works with. ``run`` is the id of the run that it belongs to."""
+
+    client: AmplitudeClient
+    store: Store
+    settings: Settings
+    clock: Clock
+    run: str
+    progress: Progress = unseen
+
+
+@dataclass(frozen=True)
+class DayExported:
+    """A day that is whole now, and what was done to it."""
+
+    manifest: Manifest
+    outcome: Outcome
+
+
+def export_day(day: date, exporter: Exporter, *, force: bool = False, deadline: Deadline | None = None) -> DayExported:
+    """Export ``day`` (a UTC date that is over), or leave everything as it was.
+
+    ``force`` replaces the stored day even if it had more events.
+
+    Raises:
+        ExportError: and nothing of the attempt can be seen but its failure record.
+    """
+    began = exporter.clock.now()
+    if began < day_end(day):
+        raise PermanentError(f"{day} is not over yet: it is {began:%Y-%m-%d %H:%M} UTC. Ask again after its end")
+    plan = Plan(day)
+    lock = exporter.settings.layout.lock(day)
+    try:
+        with _store_errors(), exporter.store.lock(lock, exporter.run):
+            return _export_locked(plan, exporter, began, force, deadline or Deadline(exporter.clock))
+    except DayHeldError:
+        raise
+    except LostRaceError as error:
+        return _finished_by_another(day, exporter, error)
+    except ExportError as error:
+        _record_failure(plan, exporter, error)
+        raise
+
+
+def _export_locked(plan: Plan, exporter: Exporter, began: datetime, force: bool, deadline: Deadline) -> DayExported:
+    settings, layout, client = exporter.settings, exporter.settings.layout, exporter.client
+    known = look(exporter.store, layout, plan.day)
+    check_source(known, Source(client.base_url))
+    plan.begin(_first_hours(known, exporter, plan.day))
+    requests, retries = client.requests, client.retries
+    with ExitStack() as undo:
+        draft = exporter.store.draft(layout.dump(plan.day), known.dump.etag if known.dump else None)
+        undo.callback(draft.discard)
+        tally = Tally(undo.enter_context(RejectedLines(settings.rejected_limit)))
+        dump = Dump(draft, exporter.progress)
+        answers = load(plan, Loader(client, dump, tally, deadline, exporter.progress))
+        dump.finish()
+        _check_rejected(plan.day, known, tally, exporter)
+        new = _manifest(plan, exporter, began, dump, tally, answers)
+        new = replace(new, attempts=client.requests - requests, retries=client.retries - retries)
+        outcome = decide(known, new, force=force)
+        stored = _publish(known, new, outcome, exporter, draft, tally.rejected)
+    _report(known, new, stored, outcome, exporter)
+    return DayExported(stored, outcome)
+
+
+def _first_hours(known: Known, exporter: Exporter, day: date) -> int:
+    """The window size that worked last: for this day, else for the day before, else the whole day."""
+    if known.failure:
+        return known.failure.window_hours
+    if known.manifest:
+        return known.manifest.window_hours
+    name = exporter.settings.layout.manifest(day - timedelta(days=1))
+    before = exporter.store.read(name)
+    return Manifest.from_json(before[0], name).window_hours if before else HOURS_A_DAY
+
+
+def _manifest(
+    plan: Plan, exporter: Exporter, began: datetime, dump: Dump, tally: Tally, answers: list[Answer]
+) -> Manifest:
+    settings = exporter.settings
+    return Manifest(
+        day=plan.day,
+        state=state_at(plan.day, began, timedelta(hours=settings.settle_hours)),
+        dump=settings.layout.dump(plan.day),
+        events=tally.events.total(),
+        rejected=tally.rejected.count,
+        size=dump.size,
+        sha256=dump.sha256,
+        hours={f"{h:02}": {"members": tally.members[h], "events": tally.events[h]} for h in range(HOURS_A_DAY)},
+        windows=tuple(WindowRecord(a.window.first, a.window.last, a.status, a.archive_bytes) for a in answers),
+        window_hours=plan.hours,
+        attempts=0,
+        retries=0,
+        source=Source(exporter.client.base_url, next(iter(tally.projects), "")),
+        etag="",
+        run=exporter.run,
+        started_at=began,
+        finished_at=exporter.clock.now(),
+        version=__version__,
+        event_days=dict(sorted(tally.event_days.items())),
+        schema=drift(tally.columns),
+    )
+
+
+def _check_rejected(day: date, known: Known, tally: Tally, exporter: Exporter) -> None:
+    rejected = tally.rejected.count
+    percent = 100 * rejected / max(1, rejected + tally.events.total())
+    if rejected <= ALWAYS_ALLOWED_REJECTED or percent <= exporter.settings.max_rejected_percent:
+        return
+    name = exporter.settings.layout.rejected(day)
+    if not (known.manifest and known.manifest.rejected):  # those belong to the day that is stored
+        exporter.store.write(name, tally.rejected.open(), seen=ANY, metadata={})
+    raise RejectedError(
+        f"{rejected} of {rejected + tally.events.total()} lines are no events ({percent:.1f} %, more than "
+        f"EXPORT_MAX_REJECTED_PERCENT={exporter.settings.max_rejected_percent:g}). Look at {name}; if the day is to be "
+        "stored without those lines, raise the setting and export it again"
+    )
+
+
+def _publish(
+    known: Known, new: Manifest, outcome: Outcome, exporter: Exporter, draft: Draft, rejected: RejectedLines
+) -> Manifest:
+    """Commit the dump, then its rejected lines, then the manifest that proves it; return the manifest that stands."""
+    store, layout, day = exporter.store, exporter.settings.layout, new.day
+    match outcome:
+        case Outcome.KEPT if known.manifest:
+            new = kept(known.manifest, new)
+        case Outcome.UNCHANGED if known.manifest and known.dump and says_the_same(known, new):
+            store.delete(layout.failure(day))
+            return known.manifest
+        case Outcome.UNCHANGED if known.dump:
+            new = replace(new, etag=known.dump.etag)
+        case _:
+            metadata = {"sha256": new.sha256, "events": str(new.events), "run": new.run}
+            new = replace(new, etag=draft.commit(metadata))
+    if outcome is not Outcome.KEPT:
+        exporter.progress("rejecting", rejected.count, None)
+        if rejected.count:
+            store.write(layout.rejected(day), rejected.open(), seen=ANY, metadata={})
+        else:
+            store.delete(layout.rejected(day))
+    exporter.progress("proving", 0, None)
+    store.write(layout.manifest(day), new.to_json(), seen=known.manifest_etag, metadata=new.metadata())
+    exporter.progress("proven", 0, None)
+    store.delete(layout.failure(day))
+    exporter.progress("done", 0, None)
+    return new
+
+
+def _report(known: Known, new: Manifest, stored: Manifest, outcome: Outcome, exporter: Exporter) -> None:
+    if outcome is Outcome.KEPT:
+        log.warning(
+            f"{new.day}: Amplitude gives {new.events} events now, {stored.events} are stored. The stored day is kept; "
+            "export it with --force if fewer is right"
+        )
+    if outcome is Outcome.REPLACED and known.manifest:
+        log.info(f"{new.day}: {known.manifest.events} events were stored, {new.events} are there now")
+    if new.rejected:
+        log.warning(report.lines_rejected(new.day, new.rejected, exporter.settings.layout.rejected(new.day)))
+    log.info(
+        report.day_exported(
+            new.day,
+            state=stored.state,
+            outcome=outcome,
+            events=stored.events,
+            size=stored.size,
+            rejected=new.rejected,
+            windows=len(new.windows),
+            requests=new.attempts,
+            retries=new.retries,
+            seconds=(exporter.clock.now() - new.started_at).total_seconds(),
+        )
+    )
+
+
+def _finished_by_another(day: date, exporter: Exporter, error: LostRaceError) -> DayExported:
+    """Losing the race means that another exporter finished the day: what it says stands."""
+    known = look(exporter.store, exporter.settings.layout, day)
+    if not known.whole or known.manifest is None:
+        raise error
+    log.info(f"{day}: run {known.manifest.run} finished this day first; its result stands ({error})")
+    return DayExported(known.manifest, Outcome.UNCHANGED)
+
+
+def _record_failure(plan: Plan, exporter: Exporter, error: ExportError) -> None:
+    log.error(report.day_failed(plan.day, error.kind, str(error)))
+    name = exporter.settings.layout.failure(plan.day)
+    try:
+        known = look(exporter.store, exporter.settings.layout, plan.day)
+        failure = Failure(
+            plan.day, error.kind, str(error), known.attempts + 1, plan.hours, exporter.run, exporter.clock.now()
+        )
+        exporter.store.write(name, failure.to_json(), seen=ANY, metadata={})
+    except (ExportError, OSError) as second:
+        log.error(f"the failure of {plan.day} could not be recorded as {name}: {second}")
+
+
+@contextmanager
+def _store_errors() -> Iterator[None]:
+    """Say in one sentence what the operating system refused."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+        where = error.filename or "the temp folder or the store's folder"
+        todo = "Make room there, or lower EXPORT_TMP_LIMIT_MB" if full else "Look at the path and its permissions"
+        raise StoreError(f"{error.strerror or error}: {where}. Nothing of the day is visible. {todo}") from error

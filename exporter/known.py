@@ -1,0 +1,126 @@
+"""What the store already has of a day, and what an export may do about it. The rules are pure."""
+
+from dataclasses import dataclass, replace
+from datetime import date
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+from exporter.errors import OtherSourceError, RetriableError
+from exporter.layout import Layout
+from exporter.manifest import Failure, Manifest, Source
+from exporter.store import Entry, Store
+
+
+class Outcome(StrEnum):
+    """What an export did to the stored day."""
+
+    WRITTEN = "written"
+    REPLACED = "replaced"
+    UNCHANGED = "unchanged"
+    KEPT = "kept"
+    EMPTY = "empty"
+
+
+@dataclass(frozen=True)
+class Known:
+    """A day as the store has it now; each is None if it is not there."""
+
+    dump: Entry | None
+    manifest: Manifest | None
+    manifest_etag: str | None
+    failure: Failure | None
+
+    @property
+    def whole(self) -> bool:
+        """Whether the manifest proves the dump that is there."""
+        return self.manifest is not None and proves(self.dump, self.manifest.sha256, self.manifest.etag)
+
+    @property
+    def attempts(self) -> int:
+        """Failed attempts since the last success."""
+        return self.failure.attempts if self.failure else 0
+
+
+def proves(dump: Entry | None, sha256: str, etag: str) -> bool:
+    """Whether a manifest with this SHA-256 and dump ETag belongs to ``dump``.
+
+    A blob carries its SHA-256 in its metadata, which survives a copy; a file is told by its size and time.
+    """
+    if dump is None:
+        return False
+    if dump.metadata and "sha256" in dump.metadata:
+        return dump.metadata["sha256"] == sha256
+    return dump.etag.strip('"') == etag.strip('"')
+
+
+def look(store: Store, layout: Layout, day: date) -> Known:
+    """Read what the store has of ``day``."""
+    manifest = store.read(layout.manifest(day))
+    failure = store.read(layout.failure(day))
+    return Known(
+        dump=store.stat(layout.dump(day)),
+        manifest=Manifest.from_json(manifest[0], layout.manifest(day)) if manifest else None,
+        manifest_etag=manifest[1] if manifest else None,
+        failure=Failure.from_json(failure[0], layout.failure(day)) if failure else None,
+    )
+
+
+def check_source(known: Known, source: Source) -> None:
+    """Refuse to touch a day that another host or project filled. An unknown project ("") is no evidence.
+
+    Raises:
+        OtherSourceError: the stored day came from elsewhere.
+    """
+    if known.manifest is None:
+        return
+    stored = known.manifest.source
+    hosts = urlsplit(stored.url).hostname, urlsplit(source.url).hostname
+    projects = stored.project, source.project
+    for what, (has, asks) in (("host", hosts), ("project", projects)):
+        if has and asks and has != asks:
+            raise OtherSourceError(
+                f"{known.manifest.dump} is of {what} {has}, and the keys are for {what} {asks}. It is not replaced. "
+                "Set EXPORT_PREFIX or EXPORT_CONTAINER, so that each project has a place of its own"
+            )
+
+
+def decide(known: Known, new: Manifest, *, force: bool) -> Outcome:
+    """What to do with a day that has been exported as ``new`` says.
+
+    Raises:
+        OtherSourceError: the stored day came from elsewhere.
+        RetriableError: the stored dump lacks its manifest and holds more events than ``new``.
+    """
+    check_source(known, new.source)
+    written = Outcome.WRITTEN if new.events else Outcome.EMPTY
+    if known.dump is None:
+        return written
+    if proves(known.dump, new.sha256, "") or (known.whole and known.manifest and known.manifest.sha256 == new.sha256):
+        return Outcome.UNCHANGED
+    if not known.whole:
+        unproven = int((known.dump.metadata or {}).get("events", "0"))
+        if unproven > new.events and not force:
+            raise RetriableError(
+                f"{known.dump.name} was written by an exporter that was stopped before its manifest, and has "
+                f"{unproven} events; Amplitude gives {new.events} now. Try again later, or force the day"
+            )
+        return written
+    fewer = known.manifest is not None and new.events < known.manifest.events
+    if fewer and (not force or not new.events):
+        return Outcome.KEPT
+    return Outcome.REPLACED
+
+
+def kept(known: Manifest, new: Manifest) -> Manifest:
+    """The stored day's manifest, with a note about the export that found fewer events. Its state stays."""
+    return replace(known, kept={"events": new.events, "run": new.run, "at": new.finished_at})
+
+
+def says_the_same(known: Known, new: Manifest) -> bool:
+    """Whether the stored manifest needs no new one for the same content."""
+    old = known.manifest
+    return (
+        known.whole
+        and old is not None
+        and (old.state, old.rejected, old.kept, old.window_hours) == (new.state, new.rejected, None, new.window_hours)
+    )

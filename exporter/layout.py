@@ -1,0 +1,71 @@
+"""The only code that spells a file or blob name.
+
+The stamp in a name is the first minute of the data, UTC, so a rerun lands on the same name. The names are the
+same in a folder and in a container; a prefix keeps several Amplitude projects apart.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+MANIFESTS = "manifests/"
+FAILURES = "failures/"
+REJECTED = "rejected/"
+LOCKS = "locks/"
+DUMP_CENTURY = "20"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Names of one project's days; ``outfile`` is the dump name's last part, ``prefix`` goes before everything."""
+
+    outfile: str = "ampl_dump"
+    prefix: str = ""
+
+    def dump(self, day: date) -> str:
+        """The day's events, a JSON array."""
+        return f"{self.prefix}{_stamp(day)}_{self.outfile}.json"
+
+    def manifest(self, day: date) -> str:
+        """Written after the dump; present means the day is whole."""
+        return f"{self.prefix}{MANIFESTS}{_stamp(day)}.json"
+
+    def rejected(self, day: date) -> str:
+        """The lines of the day that are no events, one JSON object a line."""
+        return f"{self.prefix}{REJECTED}{_stamp(day)}.jsonl"
+
+    def failure(self, day: date) -> str:
+        """The day's last failure; gone once the day succeeds."""
+        return f"{self.prefix}{FAILURES}{_stamp(day)}.json"
+
+    def lock(self, day: date) -> str:
+        """Held by the exporter that is at work on the day."""
+        return f"{self.prefix}{LOCKS}{_stamp(day)}"
+
+    @property
+    def dumps(self) -> str:
+        """What every dump's name starts with, for a listing."""
+        return f"{self.prefix}{DUMP_CENTURY}"
+
+    @property
+    def manifests(self) -> str:
+        """What every manifest's name starts with."""
+        return f"{self.prefix}{MANIFESTS}"
+
+    @property
+    def failures(self) -> str:
+        """What every failure record's name starts with."""
+        return f"{self.prefix}{FAILURES}"
+
+    def day_of(self, name: str) -> date | None:
+        """The day that ``name`` belongs to, or None when it is not one of this layout's names."""
+        stem = name.removeprefix(self.prefix).rsplit("/", 1)[-1][:13]
+        try:
+            day = datetime.strptime(stem, "%Y%m%d_%H%M").replace(tzinfo=UTC).date()
+        except ValueError:
+            return None
+        known = (self.dump(day), self.manifest(day), self.rejected(day), self.failure(day), self.lock(day))
+        return day if name in known else None
+
+
+def _stamp(day: date) -> str:
+    return f"{day:%Y%m%d}_0000"

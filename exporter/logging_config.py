@@ -1,0 +1,48 @@
+"""Logging of a command-line run: the console and a file, times in UTC, nothing secret."""
+
+import logging
+import time
+from datetime import datetime
+from pathlib import Path
+
+FORMAT = "%(asctime)s - %(levelname)s - %(message)s"
+BLANKED = "***"
+
+
+class Redacted(logging.Formatter):
+    """A formatter in UTC that blanks the given secrets, wherever in a line or a traceback they stand.
+
+    No line of this project holds a secret; this is for what foreign libraries may say.
+    """
+
+    converter = staticmethod(time.gmtime)
+
+    def __init__(self, secrets: tuple[str, ...]) -> None:
+        super().__init__(FORMAT)
+        self._secrets = tuple(secret for secret in secrets if secret)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, without secrets."""
+        line = super().format(record)
+        for secret in self._secrets:
+            line = line.replace(secret, BLANKED)
+        return line
+
+
+def setup_logging(level: str, folder: Path, now: datetime, secrets: tuple[str, ...], console: logging.Handler) -> Path:
+    """Log to ``console`` and to a new file ``log_YYYYMMDD_HHMMSS.log`` in ``folder``; return its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"log_{now:%Y%m%d_%H%M%S}.log"
+    root = logging.getLogger()
+    root.setLevel(level)
+    for handler in (console, logging.FileHandler(path, encoding="utf-8", delay=True)):
+        handler.setFormatter(Redacted(secrets))
+        root.addHandler(handler)
+    quiet_libraries()
+    return path
+
+
+def quiet_libraries() -> None:
+    """Foreign libraries log what this project says itself, and each of their own requests."""
+    for name, level in (("azure", logging.WARNING), ("msal", logging.WARNING), ("urllib3", logging.ERROR)):
+        logging.getLogger(name).setLevel(level)

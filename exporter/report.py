@@ -1,0 +1,53 @@
+"""The log lines that operators and alerts look for. Their shape is a promise: infra/ queries for it."""
+
+from collections.abc import Sequence
+from datetime import date
+
+
+def day_exported(  # noqa: PLR0913 - one figure each
+    day: date,
+    *,
+    state: str,
+    outcome: str,
+    events: int,
+    size: int,
+    rejected: int,
+    windows: int,
+    requests: int,
+    retries: int,
+    seconds: float,
+) -> str:
+    """One line for each day that was exported, whatever the outcome."""
+    return (
+        f"day exported: day={day} state={state} outcome={outcome} events={events} bytes={size} rejected={rejected} "
+        f"windows={windows} requests={requests} retries={retries} seconds={seconds:.1f}"
+    )
+
+
+def day_failed(day: date, kind: str, reason: str) -> str:
+    """One line for each failed attempt at a day."""
+    return f"day failed: day={day} kind={kind} reason={' '.join(reason.split())}"
+
+
+def lines_rejected(day: date, count: int, kept: str) -> str:
+    """One line for each export that rejected lines; ``kept`` is the name they are under. Never their content."""
+    return f"lines rejected: day={day} count={count} kept={kept}"
+
+
+def run_summary(newest: date | None, *, due: int, done: int, failed: int, missing: Sequence[date]) -> str:
+    """The last line of a run on the command line."""
+    return f"run summary: newest={newest or 'none'} due={due} done={done} failed={failed}{_missing(missing)}"
+
+
+def run_queued(run: str, days: int, newest: date | None, missing: Sequence[date]) -> str:
+    """What the timer put on the queue."""
+    return f"run queued: run={run} days={days} newest={newest or 'none'}{_missing(missing)}"
+
+
+def schema_drift(day: date, new: Sequence[str], missing: Sequence[str]) -> str:
+    """Said once a run when the columns are not the known ones."""
+    return f"schema drift: day={day} new={','.join(new) or 'none'} missing={','.join(missing) or 'none'}"
+
+
+def _missing(days: Sequence[date]) -> str:
+    return f" missing={len(days)}" + (f" first_missing={min(days)}" if days else "")

@@ -1,0 +1,60 @@
+"""Spoilt archives: what each kind of `Spoilt` does to the members. It is the first member that suffers."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from exporter.simulator.archive import Member, gzip_of
+from exporter.simulator.faults import Spoilt
+
+_GZIP_TRAILER = 8
+"""CRC-32 and length, four bytes each (RFC 1952)."""
+_DEEP = _GZIP_TRAILER + 30
+"""So far from its end a member is inside a deflate stream, with nearly all of its lines before it."""
+_MEGABYTE_LINES = b" " * (2**20 - 1) + b"\n"
+
+
+def spoilt(fault: Spoilt, members: Iterator[Member]) -> Iterator[Member]:
+    """The members with the fault in them; an archive without members stays as it is."""
+    if fault.kind == "reordered":
+        yield from reversed(list(members))
+        return
+    for first in members:
+        if fault.kind == "bomb":
+            yield from (first, _bomb(first, fault.megabytes))
+        else:
+            yield from _SPOILT[fault.kind](first)
+        break
+    yield from members
+
+
+def _flipped(body: bytes, from_end: int) -> bytes:
+    """The bytes with all bits of one of them, counted from the end, turned over."""
+    at = len(body) - from_end
+    return body[:at] + bytes([body[at] ^ 0xFF]) + body[at + 1 :]
+
+
+def _bomb(member: Member, megabytes: int) -> Member:
+    """One more part of the hour: few bytes, many lines of blanks, as small gzip members one after another."""
+    name = re.sub(r"#\d+", "#9999", member.name)
+    return Member(name, gzip_of([_MEGABYTE_LINES]) * megabytes)
+
+
+def _other_hour(member: Member) -> Member:
+    """The member under the name of an hour years ago, which no window of today holds."""
+    return replace(member, name=re.sub(r"_\d{4}-", "_2001-", member.name))
+
+
+_SPOILT: dict[str, Callable[[Member], tuple[Member, ...]]] = {
+    "corrupt-member": lambda first: (replace(first, body=_flipped(first.body, _DEEP)),),
+    "corrupt-zip": lambda first: (replace(first, mark="flipped"),),
+    "wrong-trailer": lambda first: (replace(first, body=_flipped(first.body, _GZIP_TRAILER)),),
+    "truncated-member": lambda first: (replace(first, body=first.body[:-_DEEP]),),
+    "foreign-member": lambda first: (first, Member("readme.txt", b"Exported by Amplitude.\n")),
+    "bad-name": lambda first: (first, replace(first, name="export-of-today.json.gz")),
+    "other-hour": lambda first: (first, _other_hour(first)),
+    "same-member-twice": lambda first: (first, first),
+    "path-outside": lambda first: (first, replace(first, name="../../etc/x.json.gz")),
+    "encrypted": lambda first: (replace(first, mark="encrypted"),),
+    "unsupported-compression": lambda first: (replace(first, mark="deflate64"),),
+}

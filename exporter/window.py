@@ -1,0 +1,81 @@
+"""Windows: the consecutive whole UTC hours that one request asks for."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+HOURS_A_DAY = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """``hours`` whole hours (1 to 24) of ``server_upload_time`` from ``start`` (aware, UTC, on the hour)."""
+
+    start: datetime
+    hours: int
+
+    def __post_init__(self) -> None:
+        whole = self.start == self.start.replace(minute=0, second=0, microsecond=0)
+        if self.start.tzinfo is not UTC or not whole or self.start.hour + self.hours > HOURS_A_DAY or self.hours < 1:
+            raise ValueError(f"not whole UTC hours of one day: {self.hours} from {self.start!r}")
+
+    @classmethod
+    def of_day(cls, day: date) -> "Window":
+        """The whole day, T00 to T23."""
+        return cls(datetime.combine(day, time(), UTC), HOURS_A_DAY)
+
+    @property
+    def first(self) -> str:
+        """The first hour as Amplitude spells it, e.g. ``20251106T00``."""
+        return self.start.strftime("%Y%m%dT%H")
+
+    @property
+    def last(self) -> str:
+        """The last hour, inclusive, as Amplitude spells it, e.g. ``20251106T23``."""
+        return (self.start + timedelta(hours=self.hours - 1)).strftime("%Y%m%dT%H")
+
+    @property
+    def day(self) -> date:
+        """The UTC date that all the hours belong to."""
+        return self.start.date()
+
+    def wire(self) -> dict[str, str]:
+        """The query of the request. Both ends are inclusive."""
+        return {"start": self.first, "end": self.last}
+
+    def holds(self, day: date, hour: int) -> bool:
+        """Whether ``hour`` (0 to 23) of ``day`` is inside."""
+        return day == self.day and self.start.hour <= hour < self.start.hour + self.hours
+
+    def cut(self, hours: int) -> Iterator["Window"]:
+        """The same hours in windows of at most ``hours`` (1 or more), in order."""
+        for offset in range(0, self.hours, hours):
+            yield Window(self.start + timedelta(hours=offset), min(hours, self.hours - offset))
+
+    def __str__(self) -> str:
+        return f"{self.first}..{self.last}"
+
+
+def day_end(day: date) -> datetime:
+    """The first moment after ``day``, UTC."""
+    return datetime.combine(day + timedelta(days=1), time(), UTC)
+
+
+def parse_day(text: str) -> date:
+    """Read a day as a person writes it, `YYYY-MM-DD`.
+
+    Raises:
+        ValueError: with a sentence that says what is wrong.
+    """
+    try:
+        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
+            return date.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(f"{text} is not a date: {error}") from None
+    raise ValueError(f"{text[:40]!r} is not a day: write it as YYYY-MM-DD, for example 2025-11-06")
+
+
+def days_of(first: date, last: date) -> list[date]:
+    """Every day from ``first`` to ``last``, both included; empty if ``last`` is earlier."""
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]

@@ -1,0 +1,49 @@
+"""The settings become a store and an exporter. Used by the command line and by the function app."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from exporter.amplitude import AmplitudeClient
+from exporter.clock import Clock, Progress, unseen
+from exporter.export import Exporter
+from exporter.settings import Settings
+from exporter.store import LocalStore, Store
+
+
+def new_run(now: datetime) -> str:
+    """An id for a run: when it began, and something nobody else has."""
+    return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+
+
+@contextmanager
+def open_store(settings: Settings, clock: Clock, progress: Progress = unseen) -> Iterator[Store]:
+    """The store that the settings name: a container, or else a folder.
+
+    Raises:
+        StoreError: it cannot be reached, or does not let us in.
+    """
+    if settings.storage_url or settings.storage_connection_string:
+        from exporter.blob_store import open_blob_store  # noqa: PLC0415 - half a second of imports that a folder spares
+
+        with open_blob_store(settings, clock, progress) as store:
+            yield store
+    else:
+        yield LocalStore(settings.data_dir, progress)
+
+
+@contextmanager
+def open_exporter(settings: Settings, clock: Clock, run: str, progress: Progress = unseen) -> Iterator[Exporter]:
+    """Everything that an export works with."""
+    client = AmplitudeClient(
+        settings.base_url,
+        (settings.api_key, settings.secret_key),
+        attempts=settings.max_attempts,
+        delay=settings.delay_seconds,
+        archive_limit=settings.archive_limit,
+        clock=clock,
+        progress=progress,
+    )
+    with client, open_store(settings, clock, progress) as store:
+        yield Exporter(client, store, settings, clock, run, progress)
