@@ -25,11 +25,12 @@ from exporter.window import Window
 CONNECT_SECONDS = 30
 READ_SECONDS = 600
 REQUEST_SECONDS = 3600
-"""One request's total time: a body that drips in passes every read time-out."""
+"""A body's total time: one that drips in passes every read time-out."""
 
 PIECE = 1 << 16
 ERROR_BODY = 1 << 14
 NO_DATA_WORDS = "Raw data files were not found"
+LENGTH = re.compile(r"[0-9]{1,18}")
 SIZE_WORDS = re.compile(r"size|large|shorten|4\s*GB", re.IGNORECASE)
 OWN_DESTINATION = (
     "Use Amplitude's own Azure Blob Storage or S3 destination for such hours (Data, Destinations in its web app)"
@@ -131,7 +132,7 @@ class AmplitudeClient:
                 tries.wait(reason)
 
     def _ask(self, tries: Tries, take: Take) -> Answer:
-        window, began = tries.window, self._clock.monotonic()
+        window = tries.window
         tries.made += 1
         self._adapter.max_retries = ExportRetry(tries.left, tries=tries)
         self._progress("asking", 0, None)
@@ -146,16 +147,16 @@ class AmplitudeClient:
             if not means_data(response.status_code, said, window, self.base_url):
                 return Answer(window, response.status_code, 0, tries.made)
             with tempfile.TemporaryFile() as archive:
-                size = self._download(response, archive, tries, began)
+                size = self._download(response, archive, tries)
                 log.info(f"Data fetched successfully (status 200): window {window}, {size} bytes")
                 archive.seek(0)
                 take(archive)
                 return Answer(window, HTTPStatus.OK, size, tries.made)
 
-    def _download(self, response: requests.Response, archive: BinaryIO, tries: Tries, began: float) -> int:
+    def _download(self, response: requests.Response, archive: BinaryIO, tries: Tries) -> int:
         length = response.headers.get("Content-Length", "")
-        expected = int(length) if length.isdecimal() else None
-        size = 0
+        expected = int(length) if LENGTH.fullmatch(length) else None
+        size, began = 0, self._clock.monotonic()
         while True:
             if max(size, expected or 0) > self._archive_limit:
                 raise WindowTooBigError(

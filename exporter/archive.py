@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from io import SEEK_END, SEEK_SET
 from typing import BinaryIO, cast
 
 from isal import isal_zlib
@@ -35,7 +36,11 @@ BLOCK = 1 << 18
 GZIP = 31  # zlib's wbits for a gzip member with its header and trailer
 ENCRYPTED = 0x1
 
-MEMBER = re.compile(r"(?:.*/)?(?P<project>\d+)_(?P<date>\d{4}-\d{2}-\d{2})_(?P<hour>\d{1,2})#(?P<part>\d+)\.json\.gz")
+MEMBER = re.compile(
+    r"(?:.*/)?(?P<project>\d+)_(?P<date>\d{4}-\d{2}-\d{2})_(?P<hour>\d{1,2})#(?P<part>\d{1,9})\.json\.gz", re.ASCII
+)
+DIRECTORY_ENTRY = b"PK\x01\x02"
+LONGEST_NAME = 200
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +99,7 @@ def unzip(
         BadArchiveError: the archive is not whole, not sound, or not of this window.
         RejectedError: the rejected lines take too much room.
     """
-    size = archive.seek(0, 2)
+    size = archive.seek(0, SEEK_END)
     room = _Room(size * INFLATED_FACTOR + INFLATED_EXTRA)
     with _open(archive) as opened:
         for member in _members(opened, window):
@@ -113,20 +118,26 @@ def _open(archive: BinaryIO) -> zipfile.ZipFile:
     if not start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         raise BadArchiveError(f"the body is no ZIP archive: it is empty or starts with {start!r}")
     try:
-        return zipfile.ZipFile(cast("BinaryIO", _BoundedReads(archive)))
+        opened = zipfile.ZipFile(cast("BinaryIO", _BoundedReads(archive)))
     except _BROKEN as error:
         raise BadArchiveError(f"the archive is cut off or corrupt: {error}") from error
+    if start.startswith(b"PK\x03") and not opened.infolist():
+        raise BadArchiveError("the archive is corrupt: its directory names none of what it holds")
+    return opened
 
 
 def _members(opened: zipfile.ZipFile, window: Window) -> list[_Member]:
     """The members in order; none that was not asked for, none twice, none whose name cannot be read."""
     found: dict[tuple[int, int], _Member] = {}
     for info in opened.infolist():
-        name = info.filename
-        parsed = MEMBER.fullmatch(name)
+        name = info.filename[:LONGEST_NAME]
+        parsed = MEMBER.fullmatch(info.filename)
+        if DIRECTORY_ENTRY in info.comment + info.extra:
+            raise BadArchiveError(f"the archive's directory is corrupt after {name!r}")
         if parsed is None:
-            if name.endswith(".json.gz"):
+            if info.filename.endswith(".json.gz"):
                 raise BadArchiveError(f"the name of member {name!r} cannot be read")
+            _check_name(opened, info)
             if not info.is_dir():
                 log.warning(f"window {window}: {name!r} in the archive is no member of Amplitude's and is skipped")
             continue
@@ -143,6 +154,14 @@ def _members(opened: zipfile.ZipFile, window: Window) -> list[_Member]:
     return [found[place] for place in sorted(found)]
 
 
+def _check_name(opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
+    """A damaged directory must not turn a member into something to skip: its name stands before its content too."""
+    try:
+        opened.open(info).close()
+    except _BROKEN as error:
+        raise BadArchiveError(f"{info.filename[:LONGEST_NAME]!r} in the archive is corrupt: {error}") from error
+
+
 def _asked_for(window: Window, day: str, hour: int) -> bool:
     try:
         return window.holds(date.fromisoformat(day), hour)
@@ -156,6 +175,7 @@ def _inflate(opened: zipfile.ZipFile, info: zipfile.ZipInfo, room: "_Room", bloc
     try:
         with opened.open(info) as raw:
             while piece := raw.read(READ):
+                room.take(len(piece), info.filename)  # padding and empty gzip members inflate to nothing, for ever
                 while piece := piece if stream or not begun else piece.lstrip(b"\0"):
                     stream, begun = stream or isal_zlib.decompressobj(wbits=GZIP), True
                     inflated = stream.decompress(piece, block)
@@ -278,11 +298,20 @@ class _Room:
 
 
 class _BoundedReads:
-    """A file whose single reads are bounded: `zipfile` reads a directory of any size at once."""
+    """A file whose single reads are bounded: `zipfile` reads a directory of any size at once.
+
+    Nor does it look where a directory points to before it seeks.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+        self._size = file.seek(0, SEEK_END)
+        self.tell, self.seekable = file.tell, file.seekable
+
+    def seek(self, offset: int, whence: int = SEEK_SET) -> int:
+        if whence == SEEK_SET and not 0 <= offset <= self._size:
+            raise BadArchiveError("the archive is cut off or corrupt: its directory points outside of it")
+        return self._file.seek(offset, whence)
 
     def read(self, size: int = -1) -> bytes:
         if size > BIGGEST_DIRECTORY:

@@ -10,6 +10,7 @@ from exporter.coverage import Coverage, Row, read_coverage
 from exporter.errors import ExportError, RefusedError
 from exporter.export import DayExported, Exporter, export_day
 from exporter.manifest import PROVISIONAL
+from exporter.settings import Settings
 from exporter.window import day_end
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,12 @@ def due_days(coverage: Coverage, now: datetime, *, settle: timedelta, lookback_d
     return [day for day in days if (day >= oldest or day == yesterday) and is_due(rows.get(day, Row(day)), now, settle)]
 
 
+def due_days_of(coverage: Coverage, now: datetime, settings: Settings) -> list[date]:
+    """The days that need work as the settings have it, newest first."""
+    settle = timedelta(hours=settings.settle_hours)
+    return due_days(coverage, now, settle=settle, lookback_days=settings.lookback_days)
+
+
 def is_due(row: Row, now: datetime, settle: timedelta) -> bool:
     """Whether a day needs work at ``now``."""
     settled = now >= day_end(row.day) + settle
@@ -57,7 +64,7 @@ def run(exporter: Exporter) -> RunResult:
     """Export the due days, newest first, and say at the end how the store stands."""
     settings, now = exporter.settings, exporter.clock.now()
     before = read_coverage(exporter.store, settings.layout, yesterday_of(now))
-    days = due_days(before, now, settle=timedelta(hours=settings.settle_hours), lookback_days=settings.lookback_days)
+    days = due_days_of(before, now, settings)
     result = export_days(days, exporter)
     after = read_coverage(exporter.store, settings.layout, yesterday_of(now))
     line = report.run_summary(

@@ -227,7 +227,8 @@ def _record_failure(plan: Plan, exporter: Exporter, error: ExportError) -> None:
         )
         exporter.store.write(name, failure.to_json(), seen=ANY, metadata={})
     except (ExportError, OSError) as second:
-        log.error(f"the failure of {plan.day} could not be recorded as {name}: {second}")
+        level = logging.DEBUG if isinstance(error, StoreError) else logging.ERROR  # said already: the store is away
+        log.log(level, f"the failure of {plan.day} could not be recorded as {name}: {second}")
 
 
 @contextmanager

@@ -19,6 +19,9 @@ from exporter.window import Window
 LONGEST_WAIT = 120.0
 """Seconds. A Retry-After beyond it ends the attempt: the queue, or a person, tries again later."""
 
+LONGEST_RETRY_AFTER = 10**9
+"""Seconds. urllib3 would cut a Retry-After down to six hours, and the message would name what nobody said."""
+
 GATEWAY_TIMEOUTS_BEFORE_HALVING = 2
 
 log = logging.getLogger(__name__)
@@ -68,6 +71,7 @@ class ExportRetry(Retry):
         options["allowed_methods"] = frozenset({"GET"})
         options["status_forcelist"] = frozenset({HTTPStatus.TOO_MANY_REQUESTS, *range(500, 600)})
         options["raise_on_status"] = False
+        options["retry_after_max"] = LONGEST_RETRY_AFTER
         super().__init__(total, **options)
         self._tries = tries
 
@@ -92,7 +96,10 @@ class ExportRetry(Retry):
             if self._tries.window.hours > 1 and self._tries.gateway_timeouts >= GATEWAY_TIMEOUTS_BEFORE_HALVING:
                 response.close()
                 raise WindowTooBigError(f"window {self._tries.window}: the gateway timed out twice (504)")
-        return super().increment(method, url, response, *args, **options)
+        again = super().increment(method, url, response, *args, **options)
+        if response is not None:
+            response.close()  # else urllib3 reads the rest of the body before it waits, however long that takes
+        return again
 
     def sleep(self, response: BaseHTTPResponse | None = None) -> None:
         """Wait before the request that follows, which is counted here."""
@@ -101,7 +108,7 @@ class ExportRetry(Retry):
             factor = 2 if response.status == HTTPStatus.TOO_MANY_REQUESTS else 1
             try:
                 given = self.get_retry_after(response)
-            except InvalidHeader:
+            except (InvalidHeader, ValueError, OverflowError):  # no number, no date, or a date beyond all calendars
                 log.warning(f"window {self._tries.window}: Amplitude sent a Retry-After that cannot be read")
         reason = f"status {last.status}" if last.status else f"{type(last.error).__name__}: {last.error}"
         self._tries.wait(reason, factor=factor, given=given)

@@ -68,7 +68,7 @@ class Settings:
         "the first wait after a 5xx or a broken body; a 429 waits twice that; each doubles",
         1.0,
     )
-    tmp_limit_mb: Annotated[int, msgspec.Meta(ge=64)] = _setting(
+    tmp_limit_mb: Annotated[int, msgspec.Meta(ge=100)] = _setting(
         "EXPORT_TMP_LIMIT_MB",
         "bound of all working files in the temp folder (`TMPDIR`); an archive gets 5/8 of it",
         400,

@@ -18,7 +18,7 @@ def new_run(now: datetime) -> str:
 
 
 @contextmanager
-def open_store(settings: Settings, clock: Clock, progress: Progress = unseen) -> Iterator[Store]:
+def open_store(settings: Settings, progress: Progress = unseen) -> Iterator[Store]:
     """The store that the settings name: a container, or else a folder.
 
     Raises:
@@ -27,7 +27,7 @@ def open_store(settings: Settings, clock: Clock, progress: Progress = unseen) ->
     if settings.storage_url or settings.storage_connection_string:
         from exporter.blob_store import open_blob_store  # noqa: PLC0415 - half a second of imports that a folder spares
 
-        with open_blob_store(settings, clock, progress) as store:
+        with open_blob_store(settings, progress) as store:
             yield store
     else:
         yield LocalStore(settings.data_dir, progress)
@@ -45,5 +45,5 @@ def open_exporter(settings: Settings, clock: Clock, run: str, progress: Progress
         clock=clock,
         progress=progress,
     )
-    with client, open_store(settings, clock, progress) as store:
+    with client, open_store(settings, progress) as store:
         yield Exporter(client, store, settings, clock, run, progress)

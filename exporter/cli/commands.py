@@ -11,7 +11,7 @@ from exporter import report
 from exporter.cli.show import print_json, print_status, print_table, shown_progress
 from exporter.clock import Clock
 from exporter.coverage import read_coverage
-from exporter.due import RunResult, due_days, export_days, run, yesterday_of
+from exporter.due import RunResult, due_days_of, export_days, run, yesterday_of
 from exporter.errors import SettingsError
 from exporter.export import Exporter
 from exporter.logging_config import setup_logging
@@ -115,11 +115,10 @@ def _plain(result: RunResult) -> dict[str, object]:
 def _status(call: Call) -> int:
     settings = Settings.from_mapping(call.environment, keys_needed=False)
     now = call.clock.now()
-    with open_store(settings, call.clock) as store:
+    with open_store(settings) as store:
         coverage = read_coverage(store, settings.layout, yesterday_of(now))
     rows = [row for row in coverage.rows if row.day > yesterday_of(now) - timedelta(days=call.arguments.days)]
-    settle = timedelta(hours=settings.settle_hours)
-    due = due_days(coverage, now, settle=settle, lookback_days=settings.lookback_days)
+    due = due_days_of(coverage, now, settings)
     if call.arguments.json:
         shown = {"newest": coverage.newest, "missing": coverage.missing, "due": due}
         print_json(shown | {"days": [row.plain() for row in rows]})
@@ -132,7 +131,7 @@ def _status(call: Call) -> int:
 def _verify(call: Call) -> int:
     settings = Settings.from_mapping(call.environment, keys_needed=False)
     yesterday = yesterday_of(call.clock.now())
-    with open_store(settings, call.clock) as store:
+    with open_store(settings) as store:
         days = _days(call)
         if not days:
             coverage = read_coverage(store, settings.layout, yesterday)

@@ -24,7 +24,10 @@ def parsed(text: str) -> datetime:
     """
     if not re.fullmatch(r"[0-9]{8}T[0-9]{2}", text):
         raise ValueError(f"{text!r} is not written YYYYMMDDTHH")
-    return datetime.strptime(text, "%Y%m%dT%H").replace(tzinfo=UTC)
+    try:
+        return datetime.strptime(text, "%Y%m%dT%H").replace(tzinfo=UTC)
+    except ValueError as error:
+        raise ValueError(f"{text} is no hour of a day") from error
 
 
 def between(first: datetime, last: datetime) -> list[datetime]:

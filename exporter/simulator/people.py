@@ -114,8 +114,7 @@ def _template(person: dict[str, object]) -> str:
 def _person(rng: random.Random, number: int, project: int) -> dict[str, object]:
     """The values all events of one person share."""
     country, region, city, language, latitude, longitude = rng.choice(PLACES)
-    platform, os_name, os_version, brand, family, model, library = rng.choice(DEVICES)
-    person: dict[str, object] = {
+    return {
         "$schema": 13,
         "amplitude_attribution_ids": f"{rng.getrandbits(64):016x}" if one_in(rng, 5) else None,
         # Above 2**53 a reader that turns numbers into floats gives itself away.
@@ -125,13 +124,6 @@ def _person(rng: random.Random, number: int, project: int) -> dict[str, object]:
         "country": country,
         "data": {"path": "/2/httpapi", "group_first_event": {}, "user_properties_updated": one_in(rng, 2)},
         "data_type": "event",
-        "device_brand": brand,
-        "device_carrier": rng.choice(("Telekom.de", "Vodafone", None)),
-        "device_family": family,
-        "device_id": f"{rng.getrandbits(128):032x}R",
-        "device_manufacturer": brand,
-        "device_model": model,
-        "device_type": family,
         "dma": "San Francisco-Oakland-San Jose, CA" if country == "United States" else None,
         "global_user_properties": {},
         "group_properties": {"org": {"Müller & Söhne": {"plan": "team"}}} if number % 7 == 0 else {},
@@ -139,14 +131,10 @@ def _person(rng: random.Random, number: int, project: int) -> dict[str, object]:
         "ip_address": f"203.0.113.{rng.randrange(1, 255)}",
         "is_attribution_event": False,
         "language": language,
-        "library": library,
         "location_lat": latitude if one_in(rng, 3) else None,
         "location_lng": longitude if one_in(rng, 3) else None,
-        "os_name": os_name,
-        "os_version": os_version,
         "paying": rng.choice(("true", None, None)),
         "plan": {"branch": "main", "source": "web", "version": "7"} if number % 5 == 0 else {},
-        "platform": platform,
         "region": region,
         "source_id": None,
         "start_version": rng.choice(("4.0.1", "4.2.0", None)),
@@ -154,10 +142,28 @@ def _person(rng: random.Random, number: int, project: int) -> dict[str, object]:
         "user_id": f"user-{number:05}@example.com" if number % 3 else None,
         "user_properties": _user_properties(rng, number),
         "version_name": rng.choice(("4.2.0", "4.2.1", None)),
+        **_device(rng),
     }
-    if platform is None:  # events sent by a server have no session and no client that saw them processed
-        person |= {"session_id": -1, "processed_time": rng.choice((None, ""))}
-    return person
+
+
+def _device(rng: random.Random) -> dict[str, object]:
+    """What a person's events are sent from: a phone, a browser or a server."""
+    platform, os_name, os_version, brand, family, model, library = rng.choice(DEVICES)
+    device: dict[str, object] = {
+        "device_brand": brand,
+        "device_carrier": rng.choice(("Telekom.de", "Vodafone", None)),
+        "device_family": family,
+        "device_id": f"{rng.getrandbits(128):032x}R",
+        "device_manufacturer": brand,
+        "device_model": model,
+        "device_type": family,
+        "library": library,
+        "os_name": os_name,
+        "os_version": os_version,
+        "platform": platform,
+    }
+    # Events sent by a server have no session, and no client that saw them processed.
+    return device if platform else device | {"session_id": -1, "processed_time": rng.choice((None, ""))}
 
 
 def _user_properties(rng: random.Random, number: int) -> dict[str, object]:

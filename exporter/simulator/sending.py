@@ -3,7 +3,7 @@
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
 from typing import Literal
@@ -40,8 +40,19 @@ def planned(wire: Wire | None, length: int) -> Plan:
     return plans.get(wire.kind if wire else "", Plan(length, length))
 
 
-def send(handler: BaseHTTPRequestHandler, answer: Answer, stopping: threading.Event) -> None:
+def send(
+    handler: BaseHTTPRequestHandler,
+    answer: Answer,
+    stopping: threading.Event,
+    leave: Callable[[], None],
+) -> None:
     """Send the answer as its wire fault says. A wait ends early when the simulator stops.
+
+    Args:
+        handler: the connection.
+        answer: what to send.
+        stopping: set when the simulator stops.
+        leave: called before the last piece: who has a whole answer and asks again is not two at once.
 
     Raises:
         ConnectionError: the client went away.
@@ -53,9 +64,15 @@ def send(handler: BaseHTTPRequestHandler, answer: Answer, stopping: threading.Ev
     if wire and wire.kind == "silence":
         stopping.wait(wire.value)
     plan = planned(wire, answer.length)
+    if not plan.sent:
+        leave()
     _send_head(handler, answer, plan)
+    left = plan.sent
     rate = wire.value if wire and wire.kind == "drip" else None
     for piece in _pieces(answer, plan.sent, rate):
+        left -= len(piece)
+        if not left:
+            leave()
         handler.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if plan.pieces else piece)
         if rate:
             stopping.wait(1 / DRIPS_A_SECOND)
@@ -83,7 +100,7 @@ def _send_head(handler: BaseHTTPRequestHandler, answer: Answer, plan: Plan) -> N
 def _pieces(answer: Answer, length: int, rate: float | None) -> Iterator[bytes]:
     """The first `length` bytes of the body, in pieces of a tenth of a second's bytes if there is a rate."""
     size = max(1, round(rate / DRIPS_A_SECOND)) if rate else PIECE
-    while piece := answer.body.read(min(size, length)):
+    while length and (piece := answer.body.read(min(size, length))):
         length -= len(piece)
         yield piece
 

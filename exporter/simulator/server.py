@@ -15,7 +15,7 @@ from exporter.simulator.sending import send
 log = logging.getLogger(__name__)
 
 type Ask = Callable[[str, str | None], AbstractContextManager[Answer]]
-"""From a request's target and Authorization header to its answer; the context ends when it is sent."""
+"""From a request's target and Authorization header to its answer; the context ends with its last piece."""
 
 
 class Server(ThreadingHTTPServer):
@@ -74,8 +74,9 @@ class _Exchange(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer one request."""
-        with self.server.ask(self.path, self.headers["Authorization"]) as answer:
-            send(self, answer, self.server.stopping)
+        with contextlib.ExitStack() as under_way:
+            answer = under_way.enter_context(self.server.ask(self.path, self.headers["Authorization"]))
+            send(self, answer, self.server.stopping, under_way.close)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's name
         """Send http.server's own lines to logging; the query holds no secrets, headers are not logged."""

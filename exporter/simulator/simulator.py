@@ -115,7 +115,7 @@ class Simulator:
 
     @contextlib.contextmanager
     def _answered(self, target: str, authorization: str | None) -> Iterator[Answer]:
-        """Answer a request; it counts as under way until its answer is sent."""
+        """Answer a request; it counts as under way until the last piece of its answer."""
         with self._lock:
             self._under_way += 1
             self.most_at_once = max(self.most_at_once, self._under_way)

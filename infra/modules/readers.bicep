@@ -1,0 +1,35 @@
+// The groups that may read the dumps: the container alone, reading alone.
+
+@description('Object ids of Entra groups.')
+param readers array
+
+@description('The storage account of the dumps.')
+param exportAccountName string
+
+@description('The container of the dumps.')
+param container string
+
+resource exportAccount 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
+  name: exportAccountName
+}
+
+resource exportBlobs 'Microsoft.Storage/storageAccounts/blobServices@2025-06-01' existing = {
+  parent: exportAccount
+  name: 'default'
+}
+
+resource dumps 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' existing = {
+  parent: exportBlobs
+  name: container
+}
+
+// Storage Blob Data Reader
+resource dumpsReader 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for reader in readers: {
+  scope: dumps
+  name: guid(dumps.id, reader, '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1')
+  properties: {
+    principalId: reader
+    principalType: 'Group'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1')
+  }
+}]

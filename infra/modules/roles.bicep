@@ -1,0 +1,118 @@
+// What the app may do: six roles, each on the one thing it is needed for. main.bicep lists the same six as commands.
+
+@description('The app\'s identity.')
+param principalId string
+
+@description('The storage account of the Functions host.')
+param hostAccountName string
+
+@description('The storage account of the dumps.')
+param exportAccountName string
+
+@description('The container of the dumps.')
+param container string
+
+@description('The vault with the Amplitude keys.')
+param vaultName string
+
+@description('The Application Insights component.')
+param componentName string
+
+var blobDataOwner = 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
+var queueDataContributor = '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
+var tableDataContributor = '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3'
+var blobDataContributor = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
+var secretsUser = '4633458b-17de-408a-b874-0445c86b69e6'
+var metricsPublisher = '3913510d-42f4-4e42-8a64-420c390055eb'
+
+resource hostAccount 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
+  name: hostAccountName
+}
+
+resource exportAccount 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
+  name: exportAccountName
+}
+
+resource exportBlobs 'Microsoft.Storage/storageAccounts/blobServices@2025-06-01' existing = {
+  parent: exportAccount
+  name: 'default'
+}
+
+resource dumps 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' existing = {
+  parent: exportBlobs
+  name: container
+}
+
+resource vault 'Microsoft.KeyVault/vaults@2025-05-01' existing = {
+  name: vaultName
+}
+
+resource component 'Microsoft.Insights/components@2020-02-02' existing = {
+  name: componentName
+}
+
+// The host keeps its locks, its keys and the deployed package here, and reads the latter.
+resource hostBlobs 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  scope: hostAccount
+  name: guid(hostAccount.id, principalId, blobDataOwner)
+  properties: {
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', blobDataOwner)
+  }
+}
+
+// The queue of days.
+resource hostQueues 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  scope: hostAccount
+  name: guid(hostAccount.id, principalId, queueDataContributor)
+  properties: {
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', queueDataContributor)
+  }
+}
+
+// The host's diagnostic events.
+resource hostTables 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  scope: hostAccount
+  name: guid(hostAccount.id, principalId, tableDataContributor)
+  properties: {
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', tableDataContributor)
+  }
+}
+
+// The dumps: the container alone, not the account.
+resource dumpsWriter 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  scope: dumps
+  name: guid(dumps.id, principalId, blobDataContributor)
+  properties: {
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', blobDataContributor)
+  }
+}
+
+// Reading secrets, not listing or changing them.
+resource keysReader 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  scope: vault
+  name: guid(vault.id, principalId, secretsUser)
+  properties: {
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', secretsUser)
+  }
+}
+
+// Sending telemetry, not reading it.
+resource telemetry 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  scope: component
+  name: guid(component.id, principalId, metricsPublisher)
+  properties: {
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', metricsPublisher)
+  }
+}

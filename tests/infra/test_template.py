@@ -1,0 +1,153 @@
+"""What the templates, the settings, the log lines and the documents must agree on."""
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from exporter import report
+from exporter.settings import SETTING_NAMES
+from tests.infra.check import INFRA, ROOT, workbook_queries
+
+COMMAND_LINE_ONLY = {"EXPORT_STORAGE_CONNECTION_STRING", "EXPORT_DATA_DIR", "EXPORT_LOG_DIR"}
+TEMPLATES = sorted(INFRA.rglob("*.bicep"))
+OPERATIONS = ROOT / "docs/operations.md"
+DAY = date(2025, 11, 6)
+LINES = [
+    report.day_exported(
+        DAY,
+        state="final",
+        outcome="written",
+        events=1234,
+        size=56789,
+        rejected=0,
+        windows=1,
+        requests=1,
+        retries=0,
+        seconds=12.3,
+    ),
+    report.day_failed(DAY, "retriable", "the body broke off"),
+    report.lines_rejected(DAY, 3, "rejected/20251106_0000.jsonl"),
+    report.run_summary(DAY, due=2, done=1, failed=1, missing=[DAY]),
+    report.run_queued("r1", 3, DAY, [DAY]),
+    report.schema_drift(DAY, ["new_column"], []),
+]
+
+
+def _text(name: str) -> str:
+    return (INFRA / name).read_text(encoding="utf-8")
+
+
+def _app_settings() -> dict[str, str]:
+    block = _text("modules/app.bicep").partition("name: 'appsettings'")[2].partition("\n  }\n")[0]
+    return dict(re.findall(r"^    (\w+): (.+)$", block, re.MULTILINE))
+
+
+def _queries() -> Iterator[tuple[str, str]]:
+    for number, query in enumerate(re.findall(r"query: '''(.+?)'''", _text("modules/alerts.bicep"), re.DOTALL)):
+        yield f"alert {number}", query
+    for number, query in enumerate(workbook_queries(INFRA)):
+        yield f"workbook {number}", query
+
+
+def _patterns(query: str) -> Iterator[str]:
+    """Every piece of a log line that a query looks for, as a regular expression from the line's start on."""
+    yield from (re.escape(text) for text in re.findall(r'startswith "([^"]+)"', query))
+    yield from (".*" + pattern for pattern in re.findall(r'extract\("([^"]+)", 1, Message\)', query))
+    for parse in re.findall(r"parse Message with (.+)", query):
+        pieces = re.findall(r'"([^"]+)"', parse)
+        yield "(.+)".join(re.escape(piece) for piece in pieces) + ".+"
+
+
+@pytest.mark.parametrize("query", [pytest.param(query, id=name) for name, query in _queries()])
+def test_queries_look_for_lines_that_are_logged(query: str) -> None:
+    """Each piece that a query looks for is in a line that the exporter logs and that the query lets through."""
+    starts = re.findall(r'startswith "([^"]+)"', query)
+    seen = [line for line in LINES if line.startswith(tuple(starts))]
+    assert seen
+    for pattern in _patterns(query):
+        assert any(re.match(pattern, line) for line in seen), pattern
+
+
+def test_alerts_watch_every_line_that_means_trouble() -> None:
+    """A failed day, an absent day, a hole, rejected lines and an unusual volume: an alert each."""
+    alerts = [query for name, query in _queries() if name.startswith("alert")]
+    assert len(alerts) == 5
+    for start in ("day failed: ", "day exported: ", "lines rejected: ", "run queued: ", "run summary: "):
+        assert any(f'startswith "{start}' in query for query in alerts), start
+
+
+def test_every_setting_of_the_app_is_in_the_template() -> None:
+    """A deployment replaces all app settings, so that a setting left out here would be lost."""
+    names = {name for name in _app_settings() if name.startswith(("AMP_", "EXPORT_"))}
+    assert names == SETTING_NAMES - COMMAND_LINE_ONLY
+
+
+def test_example_file_names_the_settings_that_the_template_sets() -> None:
+    """``local.settings.json.example`` holds known settings only, and the schedule that the timer cannot do without."""
+    example = json.loads((ROOT / "local.settings.json.example").read_text(encoding="utf-8"))["Values"]
+    names = {name for name in example if name.startswith(("AMP_", "EXPORT_"))}
+    assert names <= SETTING_NAMES
+    assert "EXPORT_SCHEDULE" in names
+
+
+def test_readme_names_every_setting() -> None:
+    """README's table has a row for each setting, and none besides."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1] for line in readme.splitlines() if line.startswith("| `")]
+    assert {name for row in rows for name in re.findall(r"`((?:AMP|EXPORT)_\w+)`", row)} == SETTING_NAMES
+
+
+def test_telemetry_is_sent_for_the_exporter_alone() -> None:
+    """The root logger would send the logs of its own requests for ever."""
+    settings = _app_settings()
+    assert settings["PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY"] == "'true'"
+    assert settings["PYTHON_APPLICATIONINSIGHTS_LOGGER_NAME"] == "'exporter'"
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
+def test_every_parameter_and_output_is_described(template: Path) -> None:
+    """Nobody has to guess what a parameter means."""
+    text = template.read_text(encoding="utf-8")
+    declared = re.findall(r"^(?:param|output) (\w+)", text, re.MULTILINE)
+    described = re.findall(r"^@description\('.+'\)\n(?:@\w+\([^@]*?\)\n)*(?:param|output) (\w+)", text, re.MULTILINE)
+    assert declared == described
+
+
+def test_commands_for_an_administrator_are_the_roles_of_the_template() -> None:
+    """Whoever may not assign roles hands over commands for the very roles that the template would assign."""
+    ids = {
+        "Storage Blob Data Owner": "b7e6dc6d-f1e8-4753-8033-0f276bb0955b",
+        "Storage Queue Data Contributor": "974c5e8b-45b9-4653-ba55-5f855dd0fb88",
+        "Storage Table Data Contributor": "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3",
+        "Storage Blob Data Contributor": "ba92f5b4-2d11-453d-a403-e96b0029c9fe",
+        "Storage Blob Data Reader": "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1",
+        "Key Vault Secrets User": "4633458b-17de-408a-b874-0445c86b69e6",
+        "Monitoring Metrics Publisher": "3913510d-42f4-4e42-8a64-420c390055eb",
+    }
+    guid = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    assigned = set(re.findall(guid, _text("modules/roles.bicep") + _text("modules/readers.bicep")))
+    commands = set(re.findall(r'--role "([^"]+)"', _text("main.bicep")))
+    assert commands == set(ids)
+    assert assigned == set(ids.values())
+
+
+def test_alerts_point_to_what_there_is_to_read() -> None:
+    """Each alert and lock names a section of docs/operations.md that exists."""
+    named = re.findall(r'docs/operations\.md[:,] "([^"]+)"', "".join(path.read_text("utf-8") for path in TEMPLATES))
+    named += re.findall(r'docs/operations\.md, \\"([^"\\]+)\\"', _text("smoke.sh"))
+    sections = re.findall(r"^#+ (.+)$", OPERATIONS.read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(named) >= 7
+    assert set(named) <= set(sections)
+
+
+@pytest.mark.parametrize("name", ["infra.yml", "deploy.yml"])
+def test_workflows_pin_what_they_run_and_hold_no_secret(name: str) -> None:
+    """Foreign actions are pinned to a commit, and sign-in is by federation: no stored secret is read."""
+    text = (ROOT / ".github/workflows" / name).read_text(encoding="utf-8")
+    assert all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", used) for used in re.findall(r"uses: (\S+)", text))
+    assert "secrets." not in text
+    assert "id-token: write" in text

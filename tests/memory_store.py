@@ -1,0 +1,120 @@
+"""A store in memory that keeps metadata, as a container does. The contract holds for it, too."""
+
+import errno
+import itertools
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import BinaryIO
+
+from exporter.clock import Progress, unseen
+from exporter.errors import DayHeldError, LostRaceError
+from exporter.store import ANY, Entry
+
+PIECE = 1 << 20
+
+
+class MemoryStore:
+    """Objects in a dictionary; ``room`` bounds the bytes of all of them, as a disk does."""
+
+    def __init__(self, progress: Progress = unseen, room: int | None = None) -> None:
+        self.progress = progress
+        self._room = room
+        self._objects: dict[str, tuple[bytes, Entry]] = {}
+        self._holders: dict[str, str] = {}
+        self._versions = itertools.count(1)
+
+    def read(self, name: str) -> tuple[bytes, str] | None:
+        """See Store."""
+        found = self._objects.get(name)
+        return (found[0], found[1].etag) if found else None
+
+    def write(self, name: str, content: bytes | BinaryIO, *, seen: str | None, metadata: Mapping[str, str]) -> str:
+        """See Store."""
+        return self.put(name, content if isinstance(content, bytes) else content.read(), seen, metadata)
+
+    def put(self, name: str, content: bytes, seen: str | None, metadata: Mapping[str, str]) -> str:
+        """Store ``content`` if what was ``seen`` is there.
+
+        Raises:
+            LostRaceError: something else is there.
+            OSError: there is no room.
+        """
+        there = self._objects.get(name)
+        if seen not in (ANY, there[1].etag if there else None):
+            raise LostRaceError(f"{name} was changed")
+        others = sum(entry.size for other, (_, entry) in self._objects.items() if other != name)
+        if self._room is not None and others + len(content) > self._room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), name)
+        entry = Entry(name, len(content), f'"{next(self._versions)}"', dict(metadata))
+        self._objects[name] = (content, entry)
+        return entry.etag
+
+    def delete(self, name: str) -> None:
+        """See Store."""
+        self._objects.pop(name, None)
+
+    def list(self, prefix: str) -> Iterator[Entry]:
+        """See Store."""
+        for name in sorted(self._objects):
+            if name.startswith(prefix):
+                yield self._objects[name][1]
+
+    def stat(self, name: str) -> Entry | None:
+        """See Store."""
+        found = self._objects.get(name)
+        return replace(found[1]) if found else None
+
+    def stream(self, name: str) -> Iterator[bytes]:
+        """See Store."""
+        content = self._objects[name][0]
+        for start in range(0, len(content), PIECE):
+            yield content[start : start + PIECE]
+
+    @contextmanager
+    def lock(self, name: str, run: str) -> Iterator[None]:
+        """See Store."""
+        if name in self._holders:
+            raise DayHeldError(f"{name} is held by run {self._holders[name]}", self._holders[name])
+        self._holders[name] = run
+        try:
+            self.progress("locked", 0, None)
+            yield
+        finally:
+            del self._holders[name]
+
+    def draft(self, name: str, seen: str | None) -> "MemoryDraft":
+        """See Store."""
+        return MemoryDraft(self, name, seen)
+
+
+class MemoryDraft:
+    """A text that becomes an object at its commit."""
+
+    def __init__(self, store: MemoryStore, name: str, seen: str | None) -> None:
+        self._store, self._name, self._seen = store, name, seen
+        self._text = bytearray()
+
+    def write(self, hour: int, text: bytes | memoryview) -> None:  # noqa: ARG002 - memory needs no hours
+        """See Draft."""
+        self._text += text
+
+    def mark(self) -> int:
+        """See Draft."""
+        return len(self._text)
+
+    def back(self, mark: int) -> None:
+        """See Draft."""
+        del self._text[mark:]
+
+    def commit(self, metadata: Mapping[str, str]) -> str:
+        """See Draft."""
+        self._store.progress("committing", 0, None)
+        etag = self._store.put(self._name, bytes(self._text), self._seen, metadata)
+        self._store.progress("committed", 0, None)
+        return etag
+
+    def discard(self) -> None:
+        """See Draft."""
+        self._text.clear()
