@@ -3,6 +3,7 @@
 Facts: https://amplitude.com/docs/apis/analytics/export. The status codes are explained in `means_data`.
 """
 
+import base64
 import json
 import logging
 import re
@@ -90,6 +91,7 @@ class AmplitudeClient:
         self._progress = progress
         self._session = requests.Session()
         self._session.auth = keys
+        self._secrets = (base64.b64encode(":".join(keys).encode()).decode(), *keys)
         self._session.trust_env = not is_loopback(base_url)  # no proxy on the way to this machine
         self._session.headers.update({"Accept": "application/zip", "Accept-Encoding": "identity"})
         self._adapter = HTTPAdapter()
@@ -143,7 +145,7 @@ class AmplitudeClient:
             timeout=(CONNECT_SECONDS, READ_SECONDS),
             allow_redirects=False,
         ) as response:
-            said = "" if response.status_code == HTTPStatus.OK else _words(response)
+            said = "" if response.status_code == HTTPStatus.OK else _words(response, self._secrets)
             if not means_data(response.status_code, said, window, self.base_url):
                 return Answer(window, response.status_code, 0, tries.made)
             with tempfile.TemporaryFile() as archive:
@@ -210,8 +212,11 @@ def means_data(status: int, said: str, window: Window, base_url: str) -> bool:
             raise PermanentError(f"window {window}: {quoted}. Asking again will not help")
 
 
-def _words(response: requests.Response) -> str:
-    """Amplitude's own words from its error envelope, else the start of the body as one line of text."""
+def _words(response: requests.Response, secrets: tuple[str, ...]) -> str:
+    """Amplitude's own words from its error envelope, else the start of the body as one line of text.
+
+    Some proxies show the request in their error page: the ``secrets`` are blanked.
+    """
     body = response.raw.read(ERROR_BODY, decode_content=False) or b""
     try:
         error = json.loads(body)["error"]
@@ -219,6 +224,8 @@ def _words(response: requests.Response) -> str:
         text = ": ".join(str(word) for word in words if word)
     except (ValueError, KeyError, TypeError, AttributeError):
         text = re.sub(r"<[^>]*>", " ", body.decode("utf-8", "replace"))
+    for secret in filter(None, secrets):
+        text = text.replace(secret, "***")
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:300]
 
 

@@ -43,10 +43,14 @@ class Hands:
         self.slept.append(seconds)
         self.now += timedelta(seconds=seconds)
 
+    def seconds(self) -> float:
+        """The monotonic clock."""
+        return self.now.timestamp()
+
     @property
     def clock(self) -> Clock:
         """What the exporter is given."""
-        return Clock(lambda: self.now, lambda: self.now.timestamp(), self.sleep)
+        return Clock(lambda: self.now, self.seconds, self.sleep)
 
 
 @contextmanager
