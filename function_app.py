@@ -3,8 +3,6 @@
 import logging
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import List  # noqa: UP035 - Microsoft's loader refuses the whole app for Out[list[str]]
 
@@ -15,12 +13,10 @@ from exporter.chain import Chain, advance, chains, failed
 from exporter.clock import Clock, Deadline
 from exporter.coverage import read_coverage
 from exporter.due import due_days_of, yesterday_of
-from exporter.errors import SettingsError
-from exporter.export import Exporter
+from exporter.errors import ExportError, SettingsError
 from exporter.known import look
 from exporter.logging_config import quiet_libraries
 from exporter.settings import Settings, unknown_names
-from exporter.window import parse_day
 from exporter.wiring import new_run, open_exporter, open_store
 
 QUEUE = "export-days"
@@ -44,12 +40,11 @@ def nightly(timer: func.TimerRequest, queue: func.Out[str]) -> None:
     for warning in unknown_names(os.environ):
         log.warning(warning)
     with open_store(settings) as store:
-        coverage = read_coverage(store, settings.layout, yesterday_of(now))
-    run = new_run(now)
-    days = due_days_of(coverage, now, settings)
+        held = read_coverage(store, settings.layout, yesterday_of(now))
+    run, days = new_run(now), due_days_of(held, now, settings)
     for chain in chains(days, run, force=False, most=1):
         queue.set(chain.to_json())
-    log.info(report.run_queued(run, len(days), coverage.newest, coverage.missing))
+    log.info(report.run_queued(run, len(days), held.newest, held.missing))
 
 
 @app.function_name("export_day")
@@ -57,8 +52,8 @@ def nightly(timer: func.TimerRequest, queue: func.Out[str]) -> None:
 @app.queue_output(arg_name="queue", queue_name=QUEUE, connection=STORAGE)
 def export_day(message: func.QueueMessage, queue: func.Out[str]) -> None:
     """Export the chain's first day and send the rest on. The platform repeats what raises."""
-    chain = Chain.from_json(message.get_body().decode())
-    with _exporter(chain.run) as exporter:
+    chain = Chain.from_json(message.get_body())
+    with open_exporter(_settings(), clock, chain.run) as exporter:
         rest = advance(chain, exporter, Deadline(clock, clock.monotonic() + DAY_SECONDS))
     if rest:
         queue.set(rest.to_json())
@@ -68,17 +63,26 @@ def export_day(message: func.QueueMessage, queue: func.Out[str]) -> None:
 @app.queue_trigger(arg_name="message", queue_name=f"{QUEUE}-poison", connection=STORAGE)
 @app.queue_output(arg_name="queue", queue_name=QUEUE, connection=STORAGE)
 def export_day_failed(message: func.QueueMessage, queue: func.Out[str]) -> None:
-    """Record the day that the platform gave up on, and send the rest on."""
-    text = message.get_body().decode()
+    """Record the day that the platform gave up on, and send the rest on.
+
+    Nothing stands behind this function: a message that it fails on comes back five times and is then gone, and its
+    days with it. So where the failure cannot be recorded (wrong settings, no way to the store) it is only logged, and
+    the rest goes on all the same: a day that is not whole shows as missing, and is due, without any record.
+    """
     try:
-        chain = Chain.from_json(text)
+        chain = Chain.from_json(message.get_body())
     except ValueError as error:
-        log.error(f"a message on {QUEUE} is not ours and is dropped: {error}")
+        log.error(f"a message on {QUEUE} is dropped: {error}")
         return
-    with _exporter(chain.run) as exporter:
-        rest = failed(chain, exporter)
-    if rest:
-        queue.set(rest.to_json())
+    try:
+        settings = _settings(keys_needed=False)
+        with open_store(settings) as store:
+            failed(chain, store, settings.layout, clock.now())
+    except ExportError as error:
+        reason = f"gave up after every attempt, and this is not on record: {error}"
+        log.error(report.day_failed(chain.days[0], error.kind, reason))
+    if chain.rest:
+        queue.set(chain.rest.to_json())
 
 
 @app.function_name("rerun")
@@ -89,31 +93,36 @@ def rerun(req: func.HttpRequest, queue: func.Out[List[str]]) -> func.HttpRespons
     now = clock.now()
     try:
         asked = http.read_rerun(req.route_params.get("day"), req.get_body(), now)
-    except ValueError as error:
-        return _answered(http.bad_request(error))
-    settings = _settings()
-    with open_store(settings) as store:
-        coverage = read_coverage(store, settings.layout, yesterday_of(now))
-    queued, answer = http.queue_rerun(asked, coverage, new_run(now), settings.concurrency)
+        settings = _settings()
+        with open_store(settings) as store:
+            held = read_coverage(store, settings.layout, yesterday_of(now))
+    except (http.BadRequestError, ExportError) as error:
+        return _sent(http.answer_error(error))
+    run = new_run(now)
+    queued, answer = http.queue_rerun(asked, held, run, settings.concurrency)
     if queued:
         queue.set([chain.to_json() for chain in queued])
-    return _answered(answer)
+        days = sum(len(chain.days) for chain in queued)
+        log.info(report.run_queued(run, days, held.newest, held.missing))
+    return _sent(answer)
 
 
 @app.function_name("coverage")
 @app.route(route="exports/{day?}", methods=["GET"])
 def coverage(req: func.HttpRequest) -> func.HttpResponse:
-    """Show what the store holds."""
-    now, settings = clock.now(), _settings(keys_needed=False)
+    """Show what the store holds: of one day, or of a range."""
+    now, text = clock.now(), req.route_params.get("day")
     try:
-        day = parse_day(req.route_params["day"]) if req.route_params.get("day") else None
+        day = http.read_day(text) if text else None
+        first, last = http.read_range(req.params)
+        settings = _settings(keys_needed=False)
         with open_store(settings) as store:
             if day:
-                return _answered(http.answer_day(day, look(store, settings.layout, day)))
-            found = read_coverage(store, settings.layout, yesterday_of(now))
-        return _answered(http.answer_coverage(found, req.params, settings, now))
-    except ValueError as error:
-        return _answered(http.bad_request(error))
+                return _sent(http.answer_day(day, look(store, settings.layout, day)))
+            held = read_coverage(store, settings.layout, yesterday_of(now))
+    except (http.BadRequestError, ExportError) as error:
+        return _sent(http.answer_error(error))
+    return _sent(http.answer_coverage(held, first, last, settings, now))
 
 
 def _settings(*, keys_needed: bool = True) -> Settings:
@@ -124,12 +133,6 @@ def _settings(*, keys_needed: bool = True) -> Settings:
     return settings
 
 
-@contextmanager
-def _exporter(run: str) -> Iterator[Exporter]:
-    with open_exporter(_settings(), clock, run) as exporter:
-        yield exporter
-
-
-def _answered(answer: http.Answer) -> func.HttpResponse:
+def _sent(answer: http.Answer) -> func.HttpResponse:
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
     return func.HttpResponse(answer.text, status_code=answer.status, mimetype="application/json", headers=headers)

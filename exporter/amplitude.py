@@ -19,7 +19,7 @@ from requests.adapters import HTTPAdapter
 
 from exporter.clock import Clock, Deadline, Progress, unseen
 from exporter.errors import BadArchiveError, PermanentError, RefusedError, RetriableError, WindowTooBigError
-from exporter.retries import ExportRetry, Tries
+from exporter.retries import ExportRetry, Tries, in_words
 from exporter.settings import is_loopback
 from exporter.window import Window
 
@@ -124,7 +124,7 @@ class AmplitudeClient:
             try:
                 return self._ask(tries, take)
             except (BadArchiveError, requests.RequestException, urllib3.exceptions.HTTPError) as error:
-                reason = _in_words(error)
+                reason = str(error) if isinstance(error, BadArchiveError) else in_words(error)
                 if not tries.left:
                     raise RetriableError(
                         f"window {tries.window}: {tries.made} requests failed, the last one because of: {reason}. "
@@ -227,16 +227,3 @@ def _words(response: requests.Response, secrets: tuple[str, ...]) -> str:
     for secret in filter(None, secrets):
         text = text.replace(secret, "***")
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:300]
-
-
-def _in_words(error: Exception) -> str:
-    """The innermost reason of an error of requests or urllib3, on one line."""
-    if isinstance(error, BadArchiveError):
-        return str(error)
-    inner: object = error
-    while isinstance(inner, Exception):
-        deeper = getattr(inner, "reason", None) or next((a for a in inner.args if isinstance(a, Exception)), None)
-        if not isinstance(deeper, Exception):
-            break
-        inner = deeper
-    return f"{type(inner).__name__}: {inner}".replace("\n", " ")

@@ -219,12 +219,13 @@ def _careful(
     for number, line in enumerate(lines_of(block[:-1]), start=before + 1):
         if not line.strip(b" \t\r"):
             continue
-        if reason := fault(line):
-            rejected.add(name, number, reason, line)
-        else:
-            good.append(line)
+        if prove(line + b"\n", days) is None:
+            if reason := fault(line):
+                rejected.add(name, number, reason, line)
+                continue
             date_of = event_date(line)
             days[date_of] = days.get(date_of, 0) + 1
+        good.append(line)
     return b"".join(line + b"\n" for line in good), len(good), number - before
 
 

@@ -2,14 +2,14 @@
 
 One message holds the days of a chain; its first day is exported, then the rest is sent on as a new message. So each
 invocation is one day, and a backfill runs as many days side by side as it has chains. The platform repeats a failed
-message (5 times), then hands it to `failed`: a bad day never stops its chain.
+message (5 times), then `failed` has it: a bad day never stops its chain.
 """
 
 import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from typing import Self
 
 from exporter import report
@@ -17,11 +17,18 @@ from exporter.clock import Deadline
 from exporter.errors import DayHeldError, PermanentError, RefusedError
 from exporter.export import Exporter, export_day
 from exporter.known import Known, look
+from exporter.layout import Layout
 from exporter.manifest import Failure
-from exporter.store import ANY
+from exporter.store import ANY, Store
 from exporter.window import HOURS_A_DAY, parse_day
 
 CRASHED = "crashed"
+WITHOUT_A_WORD = (
+    "every attempt ended without a word of its own: the app crashed, ran out of memory or took too long, or another "
+    "run held the day"
+)
+SHOWN = 200
+"""Characters of a foreign message that go to the log."""
 
 log = logging.getLogger(__name__)
 
@@ -39,25 +46,33 @@ class Chain:
         return json.dumps({"run": self.run, "days": [str(day) for day in self.days], "force": self.force})
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
+    def from_json(cls, text: bytes) -> Self:
         """Read a message.
 
         Raises:
             ValueError: not a message of ours; the platform moves it to the poison queue.
         """
-        message = json.loads(text)
         try:
+            message = json.loads(text)
             chain = cls(str(message["run"]), tuple(map(parse_day, message["days"])), message.get("force") is True)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"not a message of the exporter ({error!r}): {text[:200]}") from error
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise ValueError(f"not a message of the exporter ({error!r}): {text[:SHOWN]!r}") from error
         if not chain.days:
-            raise ValueError(f"a message without days: {text[:200]}")
+            raise ValueError(f"a message without days: {text[:SHOWN]!r}")
         return chain
 
     @property
     def rest(self) -> "Chain | None":
         """What follows the first day, if anything does."""
         return replace(self, days=self.days[1:]) if len(self.days) > 1 else None
+
+    @property
+    def request(self) -> str:
+        """The HTTP request that asks for these days once more."""
+        if len(self.days) == 1:
+            return f"POST /api/exports/{self.days[0]}"
+        asked = {"from": str(min(self.days)), "to": str(max(self.days)), "force": self.force}
+        return f"POST /api/exports {json.dumps(asked)}"
 
 
 def chains(days: Sequence[date], run: str, *, force: bool, most: int) -> list[Chain]:
@@ -73,9 +88,10 @@ def advance(chain: Chain, exporter: Exporter, deadline: Deadline) -> Chain | Non
         RetriableError, StoreError: the platform tries this message again later.
     """
     day = chain.days[0]
-    if _did(look(exporter.store, exporter.settings.layout, day), chain.run):
-        log.info(f"{day}: this run has done it already; passing on")
+    if _is_through(day, chain.run, exporter.store, exporter.settings.layout):
+        log.info(f"{day}: this run is through with it already; passing on")
         return chain.rest
+    log.info(f"{day}: run {chain.run} begins with it; {len(chain.days) - 1} days of its chain follow")
     try:
         export_day(day, exporter, force=chain.force, deadline=deadline)
     except DayHeldError as error:
@@ -83,44 +99,55 @@ def advance(chain: Chain, exporter: Exporter, deadline: Deadline) -> Chain | Non
             raise
         log.info(f"{day}: the same run is at work on it; this copy of the message ends")
         return None
-    except RefusedError as error:
-        left = chain.days[1:]
-        if left:
-            again = json.dumps({"from": str(min(left)), "to": str(max(left)), "force": chain.force})
-            log.error(
-                f"run {chain.run} stops: Amplitude refuses the keys ({error}). Not tried: {len(left)} days from "
-                f"{min(left)} to {max(left)}. When the keys are right: POST /api/exports {again}"
-            )
+    except RefusedError:
+        log.error(
+            f"run {chain.run} stops at {day}, because Amplitude refuses the keys. Not tried: {len(chain.days) - 1} "
+            f"days. When the keys are right: {chain.request}"
+        )
         return None
-    except PermanentError as error:
-        log.warning(f"{day}: {error} The chain goes on without it")
+    except PermanentError:
+        log.warning(f"{day}: asking again will not help; the chain goes on without it")
     return chain.rest
 
 
-def failed(chain: Chain, exporter: Exporter) -> Chain | None:
-    """See that the failure of the first day is on record, after the platform gave up; return what to send on."""
-    day, layout = chain.days[0], exporter.settings.layout
-    known = look(exporter.store, layout, day)
+def failed(chain: Chain, store: Store, layout: Layout, now: datetime) -> None:
+    """See that the failure of the first day is on record and in the log, after the platform gave up.
+
+    What the last attempt left on record stands. A manifest or a record that cannot be read is itself the failure.
+
+    Raises:
+        ExportError: the store cannot be reached, so nothing is on record.
+    """
+    day = chain.days[0]
+    nothing = Known(dump=None, manifest=None, manifest_etag=None, failure=None)
+    kind, reason = CRASHED, WITHOUT_A_WORD
+    try:
+        known = look(store, layout, day)
+    except PermanentError as error:
+        known, kind, reason = nothing, error.kind, str(error)
     if _did(known, chain.run):
-        return chain.rest
+        return
     failure = known.failure
     if failure is None or failure.run != chain.run:
-        failure = Failure(
-            day,
-            CRASHED,
-            "every attempt ended without a word: the app crashed, ran out of memory or took too long",
-            known.attempts + 1,
-            known.failure.window_hours if known.failure else HOURS_A_DAY,
-            chain.run,
-            exporter.clock.now(),
-        )
-        exporter.store.write(layout.failure(day), failure.to_json(), seen=ANY, metadata={})
+        hours = failure.window_hours if failure else HOURS_A_DAY
+        failure = Failure(day, kind, reason, known.attempts + 1, hours, chain.run, now)
+        store.write(layout.failure(day), failure.to_json(), seen=ANY, metadata={})
     log.error(report.day_failed(day, failure.kind, f"gave up after every attempt: {failure.reason}"))
-    return chain.rest
+
+
+def _is_through(day: date, run: str, store: Store, layout: Layout) -> bool:
+    """Whether ``run`` has done the day or given it up. What cannot be read is left for the export to complain of."""
+    try:
+        known = look(store, layout, day)
+    except PermanentError:
+        return False
+    given_up = known.failure and known.failure.run == run and known.failure.kind in {PermanentError.kind, CRASHED}
+    return bool(given_up) or _did(known, run)
 
 
 def _did(known: Known, run: str) -> bool:
     """Whether ``run`` has finished the day."""
     if known.manifest is None or not known.whole or known.failure:
         return False
-    return run in {known.manifest.run, (known.manifest.kept or {}).get("run")}
+    kept = known.manifest.kept
+    return run == known.manifest.run or (kept is not None and run == kept.get("run"))

@@ -1,9 +1,11 @@
 """What the store holds, day by day: the rows of the table, of the JSON and of the page."""
 
+import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
+from exporter.errors import PermanentError
 from exporter.known import proves
 from exporter.layout import Layout
 from exporter.manifest import FINAL, Failure, Manifest
@@ -13,6 +15,9 @@ from exporter.window import days_of
 MISSING = "missing"
 FAILED = "failed"
 EMPTY = "empty"
+RUNNING = "running"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -20,7 +25,8 @@ class Row:
     """One day as the store has it.
 
     ``state`` is that of the manifest, None without one. ``whole``: the manifest proves the dump that is there.
-    ``kept`` is the number of events that a later export found, when it was fewer.
+    ``kept`` is the number of events that a later export found, when it was fewer. ``running``: an exporter is at
+    work on the day.
     """
 
     day: date
@@ -32,10 +38,13 @@ class Row:
     finished_at: datetime | None = None
     kept: int | None = None
     failure: Failure | None = None
+    running: bool = False
 
     @property
     def shown(self) -> str:
-        """The state in one word: final, provisional, empty, failed or missing."""
+        """The state in one word: running, final, provisional, empty, failed or missing."""
+        if self.running:
+            return RUNNING
         if not self.whole or self.state is None:
             return FAILED if self.failure else MISSING
         return EMPTY if self.state == FINAL and not self.events else self.state
@@ -83,20 +92,25 @@ class Coverage:
 
 
 def read_coverage(store: Store, layout: Layout, yesterday: date) -> Coverage:
-    """List what the store has; the rows have no gaps up to ``yesterday``."""
+    """List what the store has; the rows have no gaps up to ``yesterday``.
+
+    A manifest that cannot be read proves nothing: its day is not whole. It stops no other day.
+    """
     dumps = {layout.day_of(entry.name): entry for entry in store.list(layout.dumps)}
     found: dict[date, Row] = {}
     for day, facts in _manifests(store, layout):
-        found[day] = _row(day, facts, whole=proves(dumps.get(day), facts["sha256"], facts["etag"]))
+        whole = facts is not None and proves(dumps.get(day), facts["sha256"], facts["etag"])
+        found[day] = _row(day, facts, whole=whole) if facts else Row(day)
     for failure in _failures(store, layout):
-        found[failure.day] = Row(**vars(found.get(failure.day, Row(failure.day))) | {"failure": failure})
-    if not found:
+        found[failure.day] = replace(found.get(failure.day, Row(failure.day)), failure=failure)
+    running = set(_running(store, layout))
+    if not found and not running:
         return Coverage((), yesterday)
-    first, last = min(found), max(yesterday, *found)
-    return Coverage(tuple(found.get(day, Row(day)) for day in days_of(first, last)), yesterday)
+    rows = (found.get(day, Row(day)) for day in days_of(min(found or running), max(yesterday, *found)))
+    return Coverage(tuple(replace(row, running=True) if row.day in running else row for row in rows), yesterday)
 
 
-def _manifests(store: Store, layout: Layout) -> Iterator[tuple[date, Mapping[str, str]]]:
+def _manifests(store: Store, layout: Layout) -> Iterator[tuple[date, Mapping[str, str] | None]]:
     for entry in store.list(layout.manifests):
         day = layout.day_of(entry.name)
         if day is None:
@@ -104,13 +118,28 @@ def _manifests(store: Store, layout: Layout) -> Iterator[tuple[date, Mapping[str
         if entry.metadata and "sha256" in entry.metadata:
             yield day, entry.metadata
         elif stored := store.read(entry.name):
-            yield day, Manifest.from_json(stored[0], entry.name).metadata()
+            try:
+                yield day, Manifest.from_json(stored[0], entry.name).metadata()
+            except PermanentError as error:
+                log.error(str(error))
+                yield day, None
 
 
 def _failures(store: Store, layout: Layout) -> Iterator[Failure]:
     for entry in store.list(layout.failures):
         if layout.day_of(entry.name) and (stored := store.read(entry.name)):
-            yield Failure.from_json(stored[0], entry.name)
+            try:
+                yield Failure.from_json(stored[0], entry.name)
+            except PermanentError as error:
+                log.error(str(error))
+
+
+def _running(store: Store, layout: Layout) -> Iterator[date]:
+    """The days whose lock is held: a leased blob, or a lock file, which is gone when its exporter ends."""
+    for entry in store.list(layout.locks):
+        day = layout.day_of(entry.name)
+        if day and (entry.metadata is None or entry.metadata.get("lease") == "leased"):
+            yield day
 
 
 def _row(day: date, facts: Mapping[str, str], *, whole: bool) -> Row:

@@ -1,6 +1,7 @@
 """What the HTTP functions read and answer; function_app.py only carries it."""
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -16,6 +17,16 @@ from exporter.window import days_of, parse_day
 
 MOST_DAYS = 1_100
 """Days of one request: three years, and the message of a single chain stays below the queue's 64 KiB."""
+OLDEST = date(2012, 1, 1)
+"""Amplitude's first year. A slip of the finger must not make the coverage begin in 1025."""
+SHOWN = 100
+"""Characters of a request that are shown in an answer."""
+
+log = logging.getLogger(__name__)
+
+
+class BadRequestError(Exception):
+    """A request with something wrong in it; the text is the answer's sentence."""
 
 
 @dataclass(frozen=True)
@@ -44,22 +55,47 @@ def read_rerun(day: str | None, body: bytes, now: datetime) -> Asked:
     """Read `POST /api/exports` (a range in the body) or `POST /api/exports/{day}`.
 
     Raises:
-        ValueError: with a sentence that says what is wrong.
+        BadRequestError: with a sentence that says what is wrong.
     """
     asked = _object(body, needed=day is None)
     allowed = {"force"} if day else {"from", "to", "force"}
-    if unknown := set(asked) - allowed:
-        raise ValueError(f"unknown in the body: {', '.join(sorted(unknown))}. Allowed: {', '.join(sorted(allowed))}")
+    if unknown := ", ".join(sorted(set(asked) - allowed)):
+        raise BadRequestError(f"unknown in the body: {unknown[:SHOWN]}. Allowed: {', '.join(sorted(allowed))}")
     force = asked.get("force", False)
     if not isinstance(force, bool):
-        raise ValueError("force is true or false")  # noqa: TRY004 - one error for all that a request can have wrong
+        raise BadRequestError("force is true or false")
     if day:
-        days = _over([parse_day(day)], now)
-        return Asked(tuple(days), force, skip_final=False)
+        return Asked(tuple(_possible(read_day(day), read_day(day), now)), force, skip_final=False)
     missing = [name for name in ("from", "to") if not isinstance(asked.get(name), str)]
     if missing:
-        raise ValueError(f'the body needs {" and ".join(missing)} as "YYYY-MM-DD": {{"from": DAY, "to": DAY}}')
-    return Asked(tuple(_range(asked["from"], asked["to"], now)), force, skip_final=not force)
+        raise BadRequestError(f'the body needs {" and ".join(missing)} as "YYYY-MM-DD": {{"from": DAY, "to": DAY}}')
+    first, last = read_range(asked)
+    return Asked(tuple(_possible(first, last, now)), force, skip_final=not force)
+
+
+def read_day(text: str) -> date:
+    """Read the day of a route.
+
+    Raises:
+        BadRequestError: with a sentence that says what is wrong.
+    """
+    try:
+        return parse_day(text)
+    except ValueError as error:
+        raise BadRequestError(str(error)) from None
+
+
+def read_range(asked: Mapping[str, str]) -> tuple[date, date]:
+    """Read `from` and `to`, both included; without them the range is open.
+
+    Raises:
+        BadRequestError: with a sentence that says what is wrong.
+    """
+    first = read_day(asked["from"]) if asked.get("from") else date.min
+    last = read_day(asked["to"]) if asked.get("to") else date.max
+    if first > last:
+        raise BadRequestError(f"from ({first}) is after to ({last})")
+    return first, last
 
 
 def queue_rerun(asked: Asked, coverage: Coverage, run: str, concurrency: int) -> tuple[list[Chain], Answer]:
@@ -74,16 +110,8 @@ def queue_rerun(asked: Asked, coverage: Coverage, run: str, concurrency: int) ->
     return queued, Answer(202, {"run": run, "days": days, "chains": len(queued), "look": look})
 
 
-def answer_coverage(coverage: Coverage, query: Mapping[str, str], settings: Settings, now: datetime) -> Answer:
-    """Answer `GET /api/exports?from=&to=`: all days on record, or those of the range.
-
-    Raises:
-        ValueError: with a sentence that says what is wrong.
-    """
-    first = parse_day(query["from"]) if query.get("from") else date.min
-    last = parse_day(query["to"]) if query.get("to") else date.max
-    if first > last:
-        raise ValueError(f"from ({first}) is after to ({last})")
+def answer_coverage(coverage: Coverage, first: date, last: date, settings: Settings, now: datetime) -> Answer:
+    """Answer `GET /api/exports?from=&to=`: the days on record from ``first`` to ``last``."""
     return Answer(
         200,
         {
@@ -110,32 +138,36 @@ def answer_day(day: date, known: Known) -> Answer:
     )
 
 
-def bad_request(error: ValueError) -> Answer:
-    """400 with the sentence."""
-    return Answer(400, {"error": str(error)})
+def answer_error(error: Exception) -> Answer:
+    """400 for what is wrong with the request; 500, and a line in the log, for what is wrong here."""
+    if isinstance(error, BadRequestError):
+        return Answer(400, {"error": str(error)})
+    log.error(f"the request could not be answered: {error}")
+    return Answer(500, {"error": str(error)})
 
 
 def _object(body: bytes, *, needed: bool) -> dict[str, Any]:
     if not body.strip() and not needed:
         return {}
-    sentence = 'the body is not a JSON object. Write for example {"from": "2025-11-01", "to": "2025-11-06"}'
     try:
-        return dict(json.loads(body))
-    except (TypeError, ValueError, RecursionError):
-        raise ValueError(sentence) from None
+        asked = json.loads(body)
+    except (ValueError, RecursionError):
+        asked = None
+    if not isinstance(asked, dict):
+        raise BadRequestError(
+            'the body is not a JSON object. Write for example {"from": "2025-11-01", "to": "2025-11-06"}'
+        )
+    return asked
 
 
-def _range(first: str, last: str, now: datetime) -> list[date]:
-    days = days_of(parse_day(first), parse_day(last))
-    if not days:
-        raise ValueError(f"from ({first}) is after to ({last})")
-    if len(days) > MOST_DAYS:
-        raise ValueError(f"{len(days)} days are more than the {MOST_DAYS} of one request. Ask in several")
-    return _over(days, now)
-
-
-def _over(days: list[date], now: datetime) -> list[date]:
+def _possible(first: date, last: date, now: datetime) -> list[date]:
+    """The days from ``first`` to ``last``, if they can be exported."""
     yesterday = yesterday_of(now)
-    if days[-1] > yesterday:
-        raise ValueError(f"{days[-1]} is not over yet (days are UTC): the newest day to ask for is {yesterday}")
-    return days
+    if last > yesterday:
+        raise BadRequestError(f"{last} is not over yet (days are UTC): the newest day to ask for is {yesterday}")
+    if first < OLDEST:
+        raise BadRequestError(f"{first} is before {OLDEST}: Amplitude has nothing so old")
+    number = (last - first).days + 1
+    if number > MOST_DAYS:
+        raise BadRequestError(f"{number} days are more than the {MOST_DAYS} of one request. Ask in several")
+    return days_of(first, last)

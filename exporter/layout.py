@@ -56,6 +56,11 @@ class Layout:
         """What every failure record's name starts with."""
         return f"{self.prefix}{FAILURES}"
 
+    @property
+    def locks(self) -> str:
+        """What every lock's name starts with."""
+        return f"{self.prefix}{LOCKS}"
+
     def day_of(self, name: str) -> date | None:
         """The day that ``name`` belongs to, or None when it is not one of this layout's names."""
         stem = name.removeprefix(self.prefix).rsplit("/", 1)[-1][:13]

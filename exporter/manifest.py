@@ -8,14 +8,20 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Self
+from typing import Annotated, Any, NotRequired, Self, TypedDict
+
+import msgspec
 
 from exporter.errors import PermanentError
-from exporter.window import day_end
+from exporter.window import HOURS_A_DAY, day_end
 
 FORMAT = 1
 PROVISIONAL = "provisional"
 FINAL = "final"
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+WindowHours = Annotated[int, msgspec.Meta(ge=1, le=HOURS_A_DAY)]
 
 
 def state_at(day: date, started: datetime, settle: timedelta) -> str:
@@ -38,7 +44,15 @@ class WindowRecord:
     start: str
     end: str
     status: int
-    archive_bytes: int
+    archive_bytes: Count
+
+
+class Kept(TypedDict):
+    """An export that found fewer events than are stored, and left the day as it was."""
+
+    events: Count
+    run: NotRequired[str]
+    at: NotRequired[Moment]
 
 
 @dataclass(frozen=True)
@@ -54,24 +68,24 @@ class Manifest:
     day: date
     state: str
     dump: str
-    events: int
-    rejected: int
-    size: int
+    events: Count
+    rejected: Count
+    size: Count
     sha256: str
     hours: Mapping[str, Mapping[str, int]]
     windows: tuple[WindowRecord, ...]
-    window_hours: int
-    attempts: int
-    retries: int
+    window_hours: WindowHours
+    attempts: Count
+    retries: Count
     source: Source
     etag: str
     run: str
-    started_at: datetime
-    finished_at: datetime
+    started_at: Moment
+    finished_at: Moment
     version: str
     event_days: Mapping[str, int] = field(default_factory=dict)
     schema: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    kept: Mapping[str, Any] | None = None
+    kept: Kept | None = None
     format: int = FORMAT
 
     def to_json(self) -> bytes:
@@ -90,22 +104,12 @@ class Manifest:
             PermanentError: not a manifest, or a newer format than this version knows.
         """
         document = _document(text, where)
+        document["size"] = document.pop("bytes", None)
         try:
-            return cls(
-                **_known(cls, document)
-                | {
-                    "day": date.fromisoformat(document["day"]),
-                    "size": int(document["bytes"]),
-                    "started_at": _moment(document["started_at"]),
-                    "finished_at": _moment(document["finished_at"]),
-                    "source": Source(**_known(Source, document["source"])),
-                    "windows": tuple(WindowRecord(**_known(WindowRecord, w)) for w in document["windows"]),
-                    "schema": {k: tuple(v) for k, v in document.get("schema", {}).items()},
-                }
-            )
-        except (KeyError, TypeError, ValueError) as error:
+            return msgspec.convert(document, cls)
+        except msgspec.ValidationError as error:
             raise PermanentError(
-                f"{where} is not a manifest: {error!r}. Move it away and export the day again"
+                f"{where} is not a manifest: {error}. Move it away and export the day again"
             ) from error
 
     def metadata(self) -> dict[str, str]:
@@ -118,7 +122,7 @@ class Manifest:
             "sha256": self.sha256,
             "etag": self.etag.strip('"'),
             "finished": self.finished_at.isoformat(timespec="seconds"),
-            "kept": "" if self.kept is None else str(self.kept.get("events", "")),
+            "kept": "" if self.kept is None else str(self.kept["events"]),
         }
 
 
@@ -129,10 +133,10 @@ class Failure:
     day: date
     kind: str
     reason: str
-    attempts: int
-    window_hours: int
+    attempts: Count
+    window_hours: WindowHours
     run: str
-    failed_at: datetime
+    failed_at: Moment
     format: int = FORMAT
 
     def to_json(self) -> bytes:
@@ -146,16 +150,11 @@ class Failure:
         Raises:
             PermanentError: not a failure record, or a newer format than this version knows.
         """
-        document = _document(text, where)
         try:
-            changed = {
-                "day": date.fromisoformat(document["day"]),
-                "failed_at": _moment(document["failed_at"]),
-            }
-            return cls(**_known(cls, document) | changed)
-        except (KeyError, TypeError, ValueError) as error:
+            return msgspec.convert(_document(text, where), cls)
+        except msgspec.ValidationError as error:
             raise PermanentError(
-                f"{where} is not a failure record: {error!r}. Delete it and export the day again"
+                f"{where} is not a failure record: {error}. Delete it and export the day again"
             ) from error
 
 
@@ -163,10 +162,6 @@ def _plain(value: Any) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     return str(value)
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
 
 
 def _document(text: bytes, where: str) -> dict[str, Any]:
@@ -181,7 +176,3 @@ def _document(text: bytes, where: str) -> dict[str, Any]:
             f"{where} has format {document['format']}, this version knows {FORMAT}. Update the exporter"
         )
     return document
-
-
-def _known(cls: type, document: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: document[name] for name in cls.__dataclass_fields__ if name in document}  # type: ignore[attr-defined]  # cls is one of the dataclasses above

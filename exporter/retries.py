@@ -110,6 +110,17 @@ class ExportRetry(Retry):
                 given = self.get_retry_after(response)
             except (InvalidHeader, ValueError, OverflowError):  # no number, no date, or a date beyond all calendars
                 log.warning(f"window {self._tries.window}: Amplitude sent a Retry-After that cannot be read")
-        reason = f"status {last.status}" if last.status else f"{type(last.error).__name__}: {last.error}"
+        reason = f"status {last.status}" if last.status else in_words(last.error)
         self._tries.wait(reason, factor=factor, given=given)
         self._tries.made += 1
+
+
+def in_words(error: Exception | None) -> str:
+    """The innermost reason of an error of requests or urllib3, on one line."""
+    inner: object = error
+    while isinstance(inner, Exception):
+        deeper = getattr(inner, "reason", None) or next((a for a in inner.args if isinstance(a, Exception)), None)
+        if not isinstance(deeper, Exception):
+            break
+        inner = deeper
+    return f"{type(inner).__name__}: {inner}".replace("\n", " ")

@@ -201,7 +201,11 @@ def _convert(text: str, kind: Any) -> Any:
 
 
 def _url_problems(name: str, url: str) -> list[str]:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # read only here, and only here is it checked
+    except ValueError:
+        return [f"{name}: it cannot be read as an address. Write https:// and a host, without a path"]
     if parts.username or parts.password:
         return [
             f"{name}: a URL with a user or a password in it is refused. Keys go into AMP_API_KEY and AMP_SECRET_KEY"
@@ -210,5 +214,5 @@ def _url_problems(name: str, url: str) -> list[str]:
         return []
     if parts.scheme == "http" and is_loopback(url):
         return []
-    shown = f"{parts.scheme}://{parts.hostname}{parts.path}"  # a query may hold a signature
-    return [f"{name}: {shown} is not a plain https:// address (http is allowed to this machine only)"]
+    shown = f" (its host is {parts.hostname})" if parts.hostname else ""  # the rest may hold a secret
+    return [f"{name}: not a plain https:// address{shown}; http is allowed to this machine only"]

@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import date
 
+from exporter.errors import PermanentError
 from exporter.layout import Layout
 from exporter.manifest import Manifest
 from exporter.store import Store
@@ -24,12 +25,14 @@ def verify_day(day: date, store: Store, layout: Layout) -> Verified:
 
     Raises:
         StoreError: the store cannot be read.
-        PermanentError: the manifest cannot be read.
     """
     stored = store.read(layout.manifest(day))
     if stored is None:
         return Verified(day, 0, 0, "no manifest: the day is missing. Export it")
-    manifest = Manifest.from_json(stored[0], layout.manifest(day))
+    try:
+        manifest = Manifest.from_json(stored[0], layout.manifest(day))
+    except PermanentError as error:
+        return Verified(day, 0, 0, str(error))
     if store.stat(manifest.dump) is None:
         return Verified(day, 0, 0, f"{manifest.dump} is not there. Export the day again")
     digest, size, lines = hashlib.sha256(), 0, 0

@@ -80,7 +80,7 @@ while true; do
       "A passing fault is tried again by itself, up to 5 times, 15 minutes apart: call this again later." \
       "Otherwise see docs/operations.md, \"A day failed\"."
   fi
-  if [[ $status == 200 && ! $reason && $body =~ \"run\":\ *\"$run\" ]]; then
+  if [[ $status == 200 && ! $reason && ! $body =~ \"whole\":\ *false && $body =~ \"run\":\ *\"$run\" ]]; then
     break
   fi
   if [[ $whole_before && $body == "$before" ]] && ((SECONDS >= ${SMOKE_QUIET:-600})); then

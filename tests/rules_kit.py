@@ -1,69 +1,50 @@
-"""What the tests of the rules share: a clock set by hand, and an exporter between a simulator and a store."""
+"""What the tests of the rules share, beside `kit`: a small project, an exporter on any store, a manifest."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from exporter.amplitude import AmplitudeClient
-from exporter.clock import Clock, Progress, unseen
+from exporter.clock import Progress, unseen
 from exporter.export import Exporter
 from exporter.manifest import FINAL, Manifest, Source, WindowRecord
 from exporter.settings import Settings
 from exporter.simulator import Missing, Simulator
 from exporter.store import Store
+from tests.kit import DAY, Time
 
-DAY = date(2025, 11, 6)
 FULL_HOURS = (3, 17)
-"""The only hours of a small project: an export of its day takes milliseconds."""
 FEW_HOURS = tuple(Missing(f"{hour:02}") for hour in range(24) if hour not in FULL_HOURS)
+"""A small project: only two hours of a day hold events, so an export takes milliseconds."""
 
 
-def at(day: date, hour: float = 0) -> datetime:
+def moment(day: date, hour: float = 0) -> datetime:
     """``hour`` hours into ``day``, UTC; 24 and more are on later days."""
     return datetime.combine(day, time(), UTC) + timedelta(hours=hour)
 
 
-FIRST_LOOK = at(DAY, 26)
-"""02:00 on the day after `DAY`: its export is provisional."""
-SECOND_LOOK = at(DAY, 50)
-"""02:00 a night later: its export is final."""
+def first_look(day: date = DAY) -> Time:
+    """02:00 on the day after ``day``: its export is provisional."""
+    return Time(moment(day, 26))
 
 
-@dataclass
-class Hands:
-    """A clock set by hand; sleeping moves it on and takes no time."""
-
-    now: datetime = SECOND_LOOK
-    slept: list[float] = field(default_factory=list)
-
-    def sleep(self, seconds: float) -> None:
-        """Move on at once."""
-        self.slept.append(seconds)
-        self.now += timedelta(seconds=seconds)
-
-    def seconds(self) -> float:
-        """The monotonic clock."""
-        return self.now.timestamp()
-
-    @property
-    def clock(self) -> Clock:
-        """What the exporter is given."""
-        return Clock(lambda: self.now, self.seconds, self.sleep)
+def second_look(day: date = DAY) -> Time:
+    """02:00 a night later: its export is final."""
+    return Time(moment(day, 50))
 
 
 @contextmanager
-def exporting(
-    simulator: Simulator,
+def exporter_on(
     store: Store,
-    hands: Hands,
+    simulator: Simulator,
+    now: Time,
     *,
     run: str = "run-1",
     progress: Progress = unseen,
     **chosen: Any,
 ) -> Iterator[Exporter]:
-    """An exporter with the simulator's keys; ``chosen`` are fields of Settings."""
+    """An exporter of the simulator's project; ``chosen`` are fields of Settings."""
     keys = {"api_key": simulator.api_key, "secret_key": simulator.secret_key, "base_url": simulator.url}
     settings = Settings(**keys | chosen)
     client = AmplitudeClient(
@@ -72,16 +53,11 @@ def exporting(
         attempts=settings.max_attempts,
         delay=settings.delay_seconds,
         archive_limit=settings.archive_limit,
-        clock=hands.clock,
+        clock=now.clock(),
         progress=progress,
     )
     with client:
-        yield Exporter(client, store, settings, hands.clock, run, progress)
-
-
-def as_dump(lines: list[bytes]) -> bytes:
-    """The dump's text that these events make."""
-    return b"[\n" + b",\n".join(lines) + b"\n]\n" if lines else b"[]\n"
+        yield Exporter(client, store, settings, now.clock(), run, progress)
 
 
 def manifest_of(day: date = DAY, **chosen: Any) -> Manifest:
@@ -102,8 +78,8 @@ def manifest_of(day: date = DAY, **chosen: Any) -> Manifest:
         "source": Source("https://analytics.eu.amplitude.com", "100011471"),
         "etag": "1000-1",
         "run": "run-1",
-        "started_at": at(day, 50),
-        "finished_at": at(day, 50.5),
+        "started_at": moment(day, 50),
+        "finished_at": moment(day, 50.5),
         "version": "0.1.0",
         "event_days": {str(day): 9, "none": 1},
         "schema": {"new": ("a_new_column",)},

@@ -13,7 +13,7 @@ import pytest
 from exporter.errors import DayHeldError, LostRaceError
 from exporter.layout import Layout
 from exporter.store import ANY, Draft, Store
-from tests.rules_kit import DAY
+from tests.kit import DAY
 
 LAYOUT = Layout()
 DUMP, MANIFEST, LOCK = LAYOUT.dump(DAY), LAYOUT.manifest(DAY), LAYOUT.lock(DAY)
@@ -26,18 +26,16 @@ class BrokenBodyError(Exception):
 
 
 class BrokenBody(io.BytesIO):
-    """A body that ends in an error after its first piece."""
+    """A body of 200,000 bytes, of which the second half cannot be read."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self._begun = False
+        super().__init__(b"x" * 200_000)
 
-    def read(self, size: int | None = -1, /) -> bytes:  # noqa: ARG002 - a reader's signature
-        """One piece, then the error."""
-        if self._begun:
+    def read(self, size: int | None = -1, /) -> bytes:
+        """The next piece, or the error."""
+        if size is None or size < 0 or self.tell() + size > 100_000:
             raise BrokenBodyError
-        self._begun = True
-        return b"the first piece"
+        return super().read(size)
 
 
 def names(store: Store, prefix: str) -> list[str]:

@@ -67,7 +67,7 @@ resource dayFailed 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
             | where Kind != "held"
             | join kind=leftouter Exported on Day
             | where isnull(LastExport) or TimeGenerated > LastExport
-            | summarize Failures = dcount(bin(TimeGenerated, 1m)), ForGood = countif(Kind in ("permanent", "refused")), arg_max(TimeGenerated, Kind, Reason) by Day
+            | summarize Failures = dcount(bin(TimeGenerated, 1m)), ForGood = countif(Kind in ("permanent", "refused", "crashed") or Reason has "gave up after every attempt"), arg_max(TimeGenerated, Kind, Reason) by Day
             | where ForGood > 0 or Failures >= 3
           '''
           timeAggregation: 'Count'

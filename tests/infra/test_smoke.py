@@ -76,7 +76,7 @@ def _smoke(*arguments: str, limit: int = 30, quiet: int = 30, key: str = KEY) ->
 
 def test_day_that_arrives_is_shown_with_its_address(app: App) -> None:
     """The script asks once, waits, and prints the dump's address and its events."""
-    app.looks = [NOTHING, NOTHING, NOTHING, (200, {"manifest": MANIFEST, "failure": None})]
+    app.looks = [NOTHING, NOTHING, NOTHING, (200, {"whole": True, "manifest": MANIFEST, "failure": None})]
     done = _smoke(app.url, DAY)
     assert (done.returncode, done.stderr) == (0, "")
     assert "OK: 2025-11-06 is there, provisional, 1234 events." in done.stdout
@@ -99,6 +99,12 @@ def test_day_of_an_earlier_run_is_not_taken_for_success(app: App) -> None:
     assert done.returncode == 3
     assert "OK" not in done.stdout
     assert "day exported: day=2025-11-06" in done.stdout
+
+
+def test_day_without_its_dump_is_not_taken_for_success(app: App) -> None:
+    """A manifest of this run whose dump is gone does not count."""
+    app.looks = [NOTHING, (200, {"whole": False, "manifest": MANIFEST, "failure": None})]
+    assert _smoke(app.url, DAY, limit=0).returncode == 1
 
 
 def test_day_that_does_not_arrive_is_told_at_the_limit(app: App) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter import report
+from exporter import chain, errors, report
 from exporter.settings import SETTING_NAMES
 from tests.infra.check import INFRA, ROOT, workbook_queries
 
@@ -62,7 +62,7 @@ def _patterns(query: str) -> Iterator[str]:
         yield "(.+)".join(re.escape(piece) for piece in pieces) + ".+"
 
 
-@pytest.mark.parametrize("query", [pytest.param(query, id=name) for name, query in _queries()])
+@pytest.mark.parametrize("query", [pytest.param(query, id=name) for name, query in _queries() if "AppTraces" in query])
 def test_queries_look_for_lines_that_are_logged(query: str) -> None:
     """Each piece that a query looks for is in a line that the exporter logs and that the query lets through."""
     starts = re.findall(r'startswith "([^"]+)"', query)
@@ -78,6 +78,16 @@ def test_alerts_watch_every_line_that_means_trouble() -> None:
     assert len(alerts) == 5
     for start in ("day failed: ", "day exported: ", "lines rejected: ", "run queued: ", "run summary: "):
         assert any(f'startswith "{start}' in query for query in alerts), start
+
+
+def test_failures_for_good_are_those_that_the_exporter_names() -> None:
+    """The alert on a failed day knows each kind of failure that is not tried again, and the words of giving up."""
+    query = next(query for _, query in _queries() if "ForGood" in query)
+    named = set(re.findall(r'"(\w+)"', query.partition("Kind in (")[2].partition(")")[0]))
+    assert named == {errors.PermanentError.kind, errors.RefusedError.kind, chain.CRASHED}
+    gave_up = re.findall(r'Reason has "([^"]+)"', query)
+    assert gave_up
+    assert gave_up[0] in Path(chain.__file__).read_text(encoding="utf-8")
 
 
 def test_every_setting_of_the_app_is_in_the_template() -> None:

@@ -1,0 +1,477 @@
+import json
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporter.clock import Deadline
+from exporter.errors import (
+    DayHeldError,
+    DeadlineError,
+    OtherSourceError,
+    PermanentError,
+    RefusedError,
+    RejectedError,
+    RetriableError,
+    StoreError,
+)
+from exporter.export import DayExported, export_day
+from exporter.known import Outcome, look
+from exporter.layout import Layout
+from exporter.manifest import FINAL, PROVISIONAL, Failure, Manifest
+from exporter.simulator import ALWAYS, Missing, OddLine, Resized, Simulator, Status, TooLarge, When
+from exporter.store import ANY, LocalStore, Store
+from exporter.verify import verify_day
+from tests.kit import DAY, Time, at, dump_of, files_in
+from tests.memory_store import MemoryStore
+from tests.rules_kit import FEW_HOURS, FULL_HOURS, exporter_on, first_look, moment, second_look
+from tests.store_contract import names, text_of
+
+LAYOUT = Layout()
+DUMP, MANIFEST, FAILURE, REJECTED = LAYOUT.dump(DAY), LAYOUT.manifest(DAY), LAYOUT.failure(DAY), LAYOUT.rejected(DAY)
+PLACES = ("20", "manifests/", "failures/", "rejected/", "locks/")
+NO_DATA = b'{"error":{"message":"Not found","metadata":{"details":"Raw data files were not found."}}}'
+
+
+@pytest.fixture(params=["folder", "container"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    """A store without metadata, and one that keeps them: the rules are the same."""
+    return LocalStore(tmp_path / "data") if request.param == "folder" else MemoryStore()
+
+
+@contextmanager
+def project(*scripted: Any, **chosen: Any) -> Iterator[Simulator]:
+    """A small project in which ``scripted`` happens."""
+    with Simulator(events_per_hour=6, contents=FEW_HOURS, **chosen) as simulator:
+        for one in scripted:
+            simulator.add(one)
+        yield simulator
+
+
+def exported(store: Store, simulator: Simulator, now: Time, *, force: bool = False, **chosen: Any) -> DayExported:
+    """Export DAY once."""
+    with exporter_on(store, simulator, now, **chosen) as exporter:
+        return export_day(DAY, exporter, force=force)
+
+
+def failed(kind: type[Exception], store: Store, simulator: Simulator, now: Time, **chosen: Any) -> str:
+    """Export DAY, which fails; return the message."""
+    with pytest.raises(kind) as caught:
+        exported(store, simulator, now, **chosen)
+    return str(caught.value)
+
+
+def stored_manifest(store: Store) -> Manifest:
+    """The manifest that stands."""
+    found = store.read(MANIFEST)
+    assert found
+    return Manifest.from_json(found[0], MANIFEST)
+
+
+def failure_of(store: Store) -> Failure:
+    """The failure record that stands."""
+    found = store.read(FAILURE)
+    assert found
+    return Failure.from_json(found[0], FAILURE)
+
+
+def objects(store: Store) -> dict[str, bytes]:
+    """Every object with its content."""
+    return {entry.name: text_of(store, entry.name) for prefix in PLACES for entry in store.list(prefix)}
+
+
+def test_a_new_day_is_written(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    """The dump holds every line of the archive, byte for byte and in order; the manifest proves it."""
+    with project() as simulator, caplog.at_level(logging.INFO):
+        lines = simulator.lines(DAY)
+        result = exported(store, simulator, second_look())
+    assert result.outcome is Outcome.WRITTEN
+    assert objects(store).keys() == {DUMP, MANIFEST}
+    assert text_of(store, DUMP) == dump_of(lines)
+    assert verify_day(DAY, store, LAYOUT).problem is None
+    manifest = stored_manifest(store)
+    assert manifest == result.manifest
+    assert (manifest.events, manifest.state, manifest.dump) == (len(lines), FINAL, DUMP)
+    assert (manifest.attempts, manifest.retries, manifest.rejected) == (1, 0, 0)
+    assert [window.start for window in manifest.windows] == ["20251106T00"]
+    assert {int(hour) for hour, found in manifest.hours.items() if found["events"]} == set(FULL_HOURS)
+    assert sum(found["events"] for found in manifest.hours.values()) == manifest.events
+    assert (manifest.source.project, manifest.run) == ("100011471", "run-1")
+    assert f"outcome=written events={len(lines)} bytes={manifest.size} rejected=0 windows=1 requests=1" in caplog.text
+
+
+def test_events_are_counted_by_the_day_they_happened(store: Store) -> None:
+    """The manifest tells which event dates the dump touches."""
+    with project() as simulator:
+        lines = simulator.lines(DAY)
+        result = exported(store, simulator, second_look())
+    dates = Counter(json.loads(line)["event_time"][:10] for line in lines)
+    assert dict(result.manifest.event_days) == dict(dates)
+    assert len(dates) > 1
+
+
+def test_a_day_is_provisional_before_the_settle_delay(store: Store) -> None:
+    """An export 2 hours after the day's end is provisional, one 12 hours after it is final."""
+    with project() as simulator:
+        assert exported(store, simulator, first_look()).manifest.state == PROVISIONAL
+        assert exported(store, simulator, Time(moment(DAY, 36))).manifest.state == FINAL
+        assert exported(store, simulator, first_look(), settle_hours=2).manifest.state == FINAL
+
+
+def test_the_second_look_moves_only_the_manifest(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    """The same content: the dump stays as it was written, its manifest becomes final."""
+    with project() as simulator:
+        exported(store, simulator, first_look())
+        before = store.stat(DUMP)
+        with caplog.at_level(logging.INFO):
+            result = exported(store, simulator, second_look(), run="run-2")
+    assert result.outcome is Outcome.UNCHANGED
+    assert store.stat(DUMP) == before
+    manifest = stored_manifest(store)
+    assert (manifest.state, manifest.run) == (FINAL, "run-2")
+    assert verify_day(DAY, store, LAYOUT).problem is None
+    assert "state=final outcome=unchanged" in caplog.text
+
+
+def test_a_further_look_changes_nothing(store: Store) -> None:
+    """A final day with the same content keeps every byte in the store."""
+    with project() as simulator:
+        exported(store, simulator, second_look())
+        before, etags = objects(store), [store.stat(DUMP), store.stat(MANIFEST)]
+        result = exported(store, simulator, Time(moment(DAY, 100)), run="run-2")
+    assert result.outcome is Outcome.UNCHANGED
+    assert objects(store) == before
+    assert [store.stat(DUMP), store.stat(MANIFEST)] == etags
+
+
+def test_a_day_that_grew_is_replaced(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    """The dump is the new one; the log tells both counts."""
+    with project(Resized("17", 5, after=1)) as simulator:
+        old = exported(store, simulator, first_look()).manifest.events
+        lines = simulator.lines(DAY)
+        with caplog.at_level(logging.INFO):
+            result = exported(store, simulator, second_look())
+    assert result.outcome is Outcome.REPLACED
+    assert text_of(store, DUMP) == dump_of(lines)
+    assert result.manifest.events == old + 5
+    assert f"{old} events were stored, {old + 5} are there now" in caplog.text
+
+
+def test_a_day_that_shrank_is_kept(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    """The stored day stays, provisional as it was, with a warning and a note in its manifest."""
+    with project(Resized("17", -3, after=1)) as simulator:
+        lines = simulator.lines(DAY)
+        exported(store, simulator, first_look())
+        result = exported(store, simulator, second_look(), run="run-2")
+    assert result.outcome is Outcome.KEPT
+    assert text_of(store, DUMP) == dump_of(lines)
+    manifest = stored_manifest(store)
+    assert (manifest.state, manifest.events, manifest.run) == (PROVISIONAL, len(lines), "run-1")
+    assert manifest.kept is not None
+    assert (manifest.kept["events"], manifest.kept["run"]) == (len(lines) - 3, "run-2")
+    (warning,) = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert f"gives {len(lines) - 3} events now, {len(lines)} are stored. The stored day is kept" in warning.message
+
+
+def test_a_day_that_shrank_is_replaced_if_forced(store: Store) -> None:
+    """Force takes what Amplitude gives now."""
+    with project(Resized("17", -3, after=1)) as simulator:
+        exported(store, simulator, first_look())
+        lines = simulator.lines(DAY)
+        result = exported(store, simulator, second_look(), force=True)
+    assert result.outcome is Outcome.REPLACED
+    assert text_of(store, DUMP) == dump_of(lines)
+    assert verify_day(DAY, store, LAYOUT).problem is None
+
+
+def test_a_stray_404_costs_no_day(store: Store) -> None:
+    """A day that seems empty for once is kept, and its next look puts everything right."""
+    with project() as simulator:
+        lines = simulator.lines(DAY)
+        exported(store, simulator, first_look())
+        simulator.add(Status(404, NO_DATA))
+        assert exported(store, simulator, second_look(), force=True).outcome is Outcome.KEPT
+        assert exported(store, simulator, second_look()).outcome is Outcome.UNCHANGED
+    assert text_of(store, DUMP) == dump_of(lines)
+    assert (stored_manifest(store).state, stored_manifest(store).kept) == (FINAL, None)
+
+
+def test_an_empty_day_is_an_empty_array(store: Store) -> None:
+    """It is provisional until settled, then final, and is no failure."""
+    with project(Missing("")) as simulator:
+        first = exported(store, simulator, first_look())
+        second = exported(store, simulator, second_look())
+    assert (first.outcome, first.manifest.state) == (Outcome.EMPTY, PROVISIONAL)
+    assert (second.outcome, second.manifest.state, second.manifest.events) == (Outcome.UNCHANGED, FINAL, 0)
+    assert text_of(store, DUMP) == b"[]\n"
+    assert [window.status for window in second.manifest.windows] == [404]
+
+
+def test_an_empty_day_may_fill_up(store: Store) -> None:
+    """Events that come after an empty first look are there after the second."""
+    with project(Missing("", answers=1)) as simulator:
+        exported(store, simulator, first_look())
+        lines = simulator.lines(DAY)
+        assert exported(store, simulator, second_look()).outcome is Outcome.REPLACED
+    assert lines
+    assert text_of(store, DUMP) == dump_of(lines)
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_another_project_is_refused(store: Store, force: bool) -> None:
+    """Keys of another project replace no stored day; only the failure is recorded."""
+    with project() as simulator:
+        exported(store, simulator, second_look())
+    before = objects(store)
+    with project(project=222) as simulator:
+        message = failed(OtherSourceError, store, simulator, second_look(), force=force)
+    assert "is of project 100011471, and the keys are for project 222" in message
+    assert {name: text for name, text in objects(store).items() if name != FAILURE} == before
+    assert failure_of(store).kind == "permanent"
+
+
+def test_another_host_is_refused_before_anything_is_asked(store: Store) -> None:
+    """The region can be told without a request."""
+    with project() as simulator:
+        exported(store, simulator, second_look())
+        found = stored_manifest(store)
+        elsewhere = replace(found, source=replace(found.source, url="https://amplitude.com"))
+        store.write(MANIFEST, elsewhere.to_json(), seen=ANY, metadata=elsewhere.metadata())
+        message = failed(OtherSourceError, store, simulator, second_look())
+        assert len(simulator.requests) == 1
+    assert "is of host amplitude.com, and the keys are for host 127.0.0.1" in message
+
+
+def test_projects_live_side_by_side_under_prefixes(store: Store) -> None:
+    """What the refusal advises works."""
+    with project() as one, project(project=222) as two:
+        exported(store, one, second_look())
+        exported(store, two, second_look(), prefix="web/")
+    assert names(store, "20") == [DUMP]
+    assert names(store, "web/20") == [f"web/{DUMP}"]
+
+
+def test_a_failure_is_recorded_counted_and_removed(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    """Each failed attempt counts; the record goes with the next success."""
+    with project(Status(503, when=When(times=10))) as simulator:
+        for attempt in (1, 2):
+            now = second_look()
+            message = failed(RetriableError, store, simulator, now, run=f"run-{attempt}")
+            assert failure_of(store) == Failure(DAY, "retriable", message, attempt, 24, f"run-{attempt}", now.moment)
+            assert objects(store).keys() == {FAILURE}
+        exported(store, simulator, second_look())
+    assert objects(store).keys() == {DUMP, MANIFEST}
+    assert caplog.text.count("day failed: day=2025-11-06 kind=retriable reason=window 20251106T00..20251106T23") == 2
+
+
+def test_a_failure_beside_a_good_day_leaves_it(store: Store) -> None:
+    """A second look that fails changes nothing but the failure record; an unchanged look removes it."""
+    with project() as simulator:
+        exported(store, simulator, second_look())
+        before = objects(store)
+        simulator.add(Status(503, when=When(times=5)))
+        failed(RetriableError, store, simulator, second_look())
+        assert {name: text for name, text in objects(store).items() if name != FAILURE} == before
+        assert failure_of(store).attempts == 1
+        exported(store, simulator, second_look())
+    assert objects(store) == before
+
+
+def test_a_refusal_is_recorded(store: Store) -> None:
+    """Wrong keys fail the day with one request, and the sentence names keys and region."""
+    with project(Status(403)) as simulator:
+        message = failed(RefusedError, store, simulator, second_look())
+        assert len(simulator.requests) == 1
+    assert failure_of(store).kind == "refused"
+    assert all(word in message for word in ("AMP_API_KEY", "AMP_SECRET_KEY", "AMP_BASE_URL"))
+
+
+def test_the_window_size_that_worked_is_used_first(store: Store) -> None:
+    """The next look at the day, and the day after it, start with the size that worked; so does one that failed."""
+    with project(TooLarge(6)) as simulator:
+        assert exported(store, simulator, first_look()).manifest.window_hours == 6
+        asked = len(simulator.requests)
+        exported(store, simulator, second_look())
+        with exporter_on(store, simulator, second_look(DAY.replace(day=7))) as exporter:
+            export_day(DAY.replace(day=7), exporter)
+        later = simulator.requests[asked:]
+    assert [request.status for request in later] == [200 if has_events(r.first) else 404 for r in later]
+    assert len(later) == 8
+
+
+def has_events(first: str) -> bool:
+    """Whether the window of six hours from ``first`` holds one of the full hours."""
+    return any(int(first[-2:]) <= hour < int(first[-2:]) + 6 for hour in FULL_HOURS)
+
+
+def test_a_failure_remembers_the_window_size(store: Store) -> None:
+    """An attempt that failed after halving does not begin with the whole day again."""
+    with project(TooLarge(12), Status(503, when=When(times=5, hours="17"))) as simulator:
+        failed(RetriableError, store, simulator, second_look())
+        assert failure_of(store).window_hours == 12
+        asked = len(simulator.requests)
+        exported(store, simulator, second_look())
+        assert [request.first for request in simulator.requests[asked:]] == ["20251106T00", "20251106T12"]
+
+
+def test_rejected_lines_are_kept_beside_the_day(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    """A few lines that are no events cost no day; they can be had back, and the log does not show them."""
+    with project(OddLine("nan", "17")) as simulator:
+        lines = [line for line in simulator.lines(DAY) if b"NaN" not in line]
+        (odd,) = [line for line in simulator.lines(DAY) if b"NaN" in line]
+        result = exported(store, simulator, second_look())
+    assert (result.manifest.rejected, result.manifest.events) == (1, len(lines))
+    assert text_of(store, DUMP) == dump_of(lines)
+    (rejected,) = text_of(store, REJECTED).splitlines()
+    assert json.loads(rejected)["text"].encode() == odd
+    assert "lines rejected: day=2025-11-06 count=1 kept=rejected/20251106_0000.jsonl" in caplog.text
+    assert "insert_id" not in caplog.text
+
+
+def test_rejected_lines_go_with_the_next_good_look(store: Store) -> None:
+    """A day without rejected lines has no such object."""
+    with project(OddLine("nan", "17")) as simulator:
+        exported(store, simulator, first_look())
+    with project() as simulator:
+        exported(store, simulator, second_look())
+    assert objects(store).keys() == {DUMP, MANIFEST}
+    assert stored_manifest(store).rejected == 0
+
+
+def test_too_many_rejected_lines_fail_the_day(store: Store) -> None:
+    """More than 10 and more than the percentage: no day, but what was rejected is kept, and the sentence says where."""
+    odd = [OddLine("nan", "17", line=0), *(OddLine("array-line", "17", line=number) for number in range(1, 11))]
+    with Simulator(events_per_hour=20, contents=[*FEW_HOURS, *odd]) as simulator:
+        message = failed(RejectedError, store, simulator, second_look())
+        assert objects(store).keys() == {FAILURE, REJECTED}
+        assert len(text_of(store, REJECTED).splitlines()) == 11
+        assert exported(store, simulator, second_look(), max_rejected_percent=100).outcome is Outcome.WRITTEN
+    assert "11 of " in message
+    assert "EXPORT_MAX_REJECTED_PERCENT=1" in message
+    assert REJECTED in message
+    assert objects(store).keys() == {DUMP, MANIFEST, REJECTED}
+
+
+def test_ten_rejected_lines_are_allowed_whatever_the_percentage(store: Store) -> None:
+    """A quiet day does not fail because of a handful of odd lines."""
+    odd = [OddLine("array-line", "17", line=number) for number in range(10)]
+    with Simulator(events_per_hour=20, contents=[*FEW_HOURS, *odd]) as simulator:
+        assert exported(store, simulator, second_look(), max_rejected_percent=0).manifest.rejected == 10
+
+
+def test_new_columns_are_noticed(store: Store) -> None:
+    """The simulator's events have the 55 known columns: there is nothing to tell."""
+    with project() as simulator:
+        assert exported(store, simulator, second_look()).manifest.schema == {}
+
+
+@pytest.mark.parametrize("hour", [0, 12, 23.99])
+def test_a_day_that_is_not_over_is_refused(store: Store, hour: float) -> None:
+    """Not even asked for, and no failure of the day."""
+    with project() as simulator:
+        message = failed(PermanentError, store, simulator, Time(moment(DAY, hour)))
+        assert simulator.requests == []
+    assert message.startswith("2025-11-06 is not over yet: it is 2025-11-06 ")
+    assert objects(store) == {}
+
+
+def test_a_day_at_work_elsewhere_is_left_alone(store: Store) -> None:
+    """The error names the run that holds it; no failure is recorded and nothing is asked."""
+    with project() as simulator, store.lock(LAYOUT.lock(DAY), "run-0"):
+        message = failed(DayHeldError, store, simulator, second_look())
+        assert simulator.requests == []
+        assert store.read(FAILURE) is None
+    assert "run-0" in message
+
+
+@pytest.mark.parametrize("step", ["writing", "proving"])
+def test_losing_the_race_leaves_the_winner(store: Store, step: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Another exporter that finished the day meanwhile has the last word, and that is no failure."""
+    with project() as simulator, caplog.at_level(logging.INFO):
+        exported(store, simulator, first_look(), run="run-0")
+        simulator.add(Resized("17", 5))
+        result = exported(store, simulator, second_look(), progress=at(step, lambda: finish_day(store)))
+    assert (result.manifest.run, result.outcome) == ("run-w", Outcome.UNCHANGED)
+    assert stored_manifest(store).run == "run-w"
+    assert look(store, LAYOUT, DAY).whole
+    assert "run run-w finished this day first" in caplog.text
+    assert store.read(FAILURE) is None
+
+
+def finish_day(store: Store) -> None:
+    """Finish the day as an exporter does that holds no lock: the dump, then the manifest."""
+    found = stored_manifest(store)
+    text = b"[\n{}\n]\n"
+    etag = store.write(DUMP, text, seen=ANY, metadata={"sha256": "f" * 64, "events": "1"})
+    won = replace(found, run="run-w", sha256="f" * 64, etag=etag, size=len(text), events=1)
+    store.write(MANIFEST, won.to_json(), seen=ANY, metadata=won.metadata())
+
+
+def test_the_deadline_ends_the_day(store: Store) -> None:
+    """A day that takes too long is recorded and leaves nothing."""
+    now = second_look()
+    slow = at("unzipping", lambda: now.pass_by(11))
+    with project() as simulator, exporter_on(store, simulator, now, progress=slow) as exporter:
+        deadline = Deadline(exporter.clock, exporter.clock.monotonic() + 10)
+        with pytest.raises(DeadlineError):
+            export_day(DAY, exporter, deadline=deadline)
+    assert objects(store).keys() == {FAILURE}
+    assert failure_of(store).kind == "deadline"
+
+
+def test_a_full_store_is_one_clear_sentence() -> None:
+    """No room for the dump: the sentence says where and what to do, nothing of the day is left."""
+    store = MemoryStore(room=1000)
+    with project() as simulator:
+        message = failed(StoreError, store, simulator, second_look())
+    assert message == (
+        f"No space left on device: {DUMP}. Nothing of the day is visible. Make room there, or lower EXPORT_TMP_LIMIT_MB"
+    )
+    assert objects(store).keys() == {FAILURE}
+
+
+def test_a_full_store_keeps_the_old_day() -> None:
+    """A day that grew beyond the room there is stays as it was."""
+    with project() as simulator:
+        store = MemoryStore()
+        exported(store, simulator, first_look())
+        before = objects(store)
+        full = MemoryStore(room=sum(map(len, before.values())) + 1500)
+        for name, text in before.items():
+            entry = store.stat(name)
+            full.write(name, text, seen=None, metadata=entry.metadata or {} if entry else {})
+    with project(Resized("17", 5)) as simulator:
+        failed(StoreError, full, simulator, second_look())
+    assert {name: text for name, text in objects(full).items() if name != FAILURE} == before
+
+
+def test_a_folder_that_may_not_be_written_is_named(tmp_path: Path) -> None:
+    """A file where the folder should be is told with its path."""
+    (tmp_path / "data").write_text("not a folder")
+    with project() as simulator:
+        message = failed(StoreError, LocalStore(tmp_path / "data"), simulator, second_look())
+    assert str(tmp_path / "data") in message
+    assert "Look at the path and its permissions" in message
+    assert files_in(tmp_path) == {"data": b"not a folder"}
+
+
+def test_nothing_is_left_of_a_failed_window(tmp_path: Path) -> None:
+    """A day whose last window fails leaves only its failure record, though the others were loaded."""
+    store = LocalStore(tmp_path)
+    with project(TooLarge(12), Status(500, when=When(times=None, hours="17"))) as simulator:
+        failed(RetriableError, store, simulator, second_look())
+    assert files_in(tmp_path).keys() == {FAILURE}
+
+
+def test_a_disk_that_fails_while_recording_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """If not even the failure can be recorded, the log says so and the first error is the one that is raised."""
+    store = MemoryStore(room=10)
+    with project(Status(503, when=ALWAYS)) as simulator:
+        message = failed(RetriableError, store, simulator, second_look())
+    assert "status 503" in message
+    assert f"the failure of {DAY} could not be recorded as {FAILURE}" in caplog.text
