@@ -1,15 +1,11 @@
 """What Azure's storage and identity say when they refuse, and what to do about it."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 
-from azure.core.exceptions import (
-    AzureError,
-    ClientAuthenticationError,
-    HttpResponseError,
-    ServiceRequestError,
-)
+from azure.core.exceptions import AzureError, ClientAuthenticationError, ServiceRequestError
 
 from exporter.errors import LostRaceError, StoreError
 
@@ -17,11 +13,14 @@ ROLE = "Storage Blob Data Contributor"
 RACE_LOST = frozenset(
     {"ConditionNotMet", "TargetConditionNotMet", "BlobAlreadyExists", "InvalidBlockList", "UnsatisfiableCondition"}
 )
+_LONGEST = 400
+_TAIL = re.compile(r"\s*(ErrorCode:|To mitigate this issue).*", re.DOTALL)
+"""Where the words of Azure's errors end; the rest repeats them in XML, or is a link."""
 
 
 @contextmanager
 def explained(where: str, container: str) -> Iterator[None]:
-    """Turn Azure's errors into ours; ``where`` is the account's address.
+    """Turn Azure's errors into ours, a line each; ``where`` is the account's address.
 
     Raises:
         LostRaceError: a condition on an ETag did not hold.
@@ -30,47 +29,48 @@ def explained(where: str, container: str) -> Iterator[None]:
     try:
         yield
     except AzureError as error:
-        code = code_of(error)
-        status = getattr(error, "status_code", None)
+        code, status = code_of(error), getattr(error, "status_code", None)
         if code in RACE_LOST or status == HTTPStatus.PRECONDITION_FAILED:
             raise LostRaceError(f"the day was changed by another exporter since this one looked ({code})") from error
-        raise StoreError(f"{where}, container {container}: {_words(error, status, code)}") from error
+        said = " ".join(_TAIL.sub("", str(error)).split())[:_LONGEST]
+        raise StoreError(
+            f"{where}, container {container}: {_advice(error, status, code)} "
+            f"(Azure says: {code or type(error).__name__}: {said})"
+        ) from error
 
 
 def code_of(error: AzureError) -> str:
     """Azure's short name for what is wrong, e.g. BlobNotFound; "" where it gives none."""
-    return str(getattr(error, "error_code", None) or "")
+    code = getattr(error, "error_code", None)
+    return str(getattr(code, "value", code) or "")  # the SDK gives an enum's member for the codes it knows
 
 
-def _words(error: AzureError, status: int | None, code: str) -> str:
-    first_line = str(error).split("\n", 1)[0][:300]
-    if isinstance(error, HttpResponseError) and status is not None:
-        words = _refusal(status, code)
-    elif isinstance(error, ClientAuthenticationError):
-        words = (
-            "no token could be had for the identity. In Azure: is an identity assigned to the app, and is "
-            "AZURE_CLIENT_ID its client id? Elsewhere: sign in with `az login`"
-        )
-    elif isinstance(error, ServiceRequestError):
-        words = "the account cannot be reached. Is EXPORT_STORAGE_URL spelt right, does its name resolve?"
-    else:
-        words = "the store did not answer. Try again later"
-    return f"{words} (Azure says: {code or type(error).__name__}: {first_line})"
-
-
-def _refusal(status: int, code: str) -> str:
+def _advice(error: AzureError, status: int | None, code: str) -> str:
     if code in _REFUSALS:
         return _REFUSALS[code]
+    if isinstance(error, ClientAuthenticationError) and not code:  # identity's own: storage always gives a code
+        return _NO_TOKEN
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        return _REFUSED_TOKEN
+    if isinstance(error, ServiceRequestError):
         return (
-            "the token is refused: it is expired, or not meant for storage (https://storage.azure.com). Is the clock "
-            f"right? Does the identity belong to the account's tenant, with the role {ROLE} on this container?"
+            "the account cannot be reached. Is EXPORT_STORAGE_URL spelt right, does its name resolve (or, with a "
+            "connection string, does the emulator run)?"
         )
-    return f"status {status}. Try again later"
+    return "the store did not answer as it should. Try again later" + (f"; status {status}" if status else "")
 
 
+_NO_TOKEN = (
+    "no token could be had for the identity. In Azure: is an identity assigned to the app, and is AZURE_CLIENT_ID its "
+    "client id? Elsewhere: sign in with `az login`"
+)
+_REFUSED_TOKEN = (
+    "the token is refused: it is expired, or not meant for storage (https://storage.azure.com). Is the clock right? "
+    f"Does the identity belong to the account's tenant, with the role {ROLE} on this container?"
+)
 _REFUSALS = {
     "ContainerNotFound": "the container does not exist. Create it, or look at EXPORT_CONTAINER",
+    "BlobNotFound": "the object is not there any more. Call again",
     "AuthorizationPermissionMismatch": (
         f"the identity lacks a role. Assign it {ROLE} with this container as the scope; a new assignment takes up to "
         "ten minutes"
@@ -81,5 +81,13 @@ _REFUSALS = {
     ),
     "KeyBasedAuthenticationNotPermitted": (
         "the account allows no keys. Use EXPORT_STORAGE_URL and an identity, not a connection string"
+    ),
+    "InvalidAuthenticationInfo": _REFUSED_TOKEN,
+    "InvalidBlobOrBlock": (
+        "another program left unfinished blocks under a dump's name. Azure drops them within 7 days; at once if the "
+        "name is written anew (`az storage blob upload`) and then deleted"
+    ),
+    "BlobImmutableDueToPolicy": (
+        "an immutability policy keeps the stored object as it is. Look at the container's access policy"
     ),
 }

@@ -11,7 +11,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -47,8 +47,8 @@ class BlobDraft:
         self._explained = explained
         self._capacity = max(BLOCK, parts_limit // IN_FLIGHT)
         self._room = threading.Semaphore(max(1, parts_limit // self._capacity))
-        self._threads = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="stage")
         self._stored = self._stored_ids()
+        self._threads = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="stage")
         self._blocks: list[Future[str]] = []
         self._part: _Part | None = None
         self._hour, self._number, self._size = -1, 0, 0
@@ -104,35 +104,33 @@ class BlobDraft:
                 )
                 etag = str(done["etag"])
             except AzureError as error:
-                etag = self._committed_after_all(metadata, error)
+                etag = self._committed_after_all(ids, error)
         self._progress("committed", len(ids), None)
         return etag
 
     def discard(self) -> None:
         """See Draft."""
-        for block in self._blocks:
-            block.cancel()
-        wait(self._blocks)
+        self._threads.shutdown(cancel_futures=True)
         self._retire()
-        self._threads.shutdown()
 
-    def _committed_after_all(self, metadata: Mapping[str, str], error: AzureError) -> str:
+    def _committed_after_all(self, ids: list[str], error: AzureError) -> str:
         """The ETag if the commit did happen and only its answer was lost, so that the SDK's retry met its own work."""
         with contextlib.suppress(ResourceNotFoundError):
-            there = self._blob.get_blob_properties()
-            if there.etag != self._seen and dict(there.metadata) == dict(metadata):
-                return str(there.etag)
+            committed, _ = self._blob.get_block_list("committed")
+            etag = str(self._blob.get_blob_properties().etag)
+            if [str(block.id) for block in committed] == ids and etag != self._seen:
+                return etag
         raise error
 
-    def _stored_ids(self) -> frozenset[str]:
+    def _stored_ids(self) -> set[str]:
         with self._explained():
             try:
                 committed, staged = self._blob.get_block_list("all")
             except ResourceNotFoundError as error:
                 if code_of(error) == "BlobNotFound":
-                    return frozenset()
+                    return set()
                 raise
-        return frozenset(str(block.id) for block in (*committed, *staged))
+        return {str(block.id) for block in (*committed, *staged)}
 
     def _cut(self) -> None:
         """End the block that is being written and have it staged."""
@@ -162,6 +160,7 @@ class BlobDraft:
             self._progress("staging", size, None)
             with self._explained():
                 self._blob.stage_block(block_id, content, length=size)
+            self._stored.add(block_id)
             self._progress("staged", size, None)
         return block_id
 
@@ -198,7 +197,8 @@ class _Part:
             self._waiting -= 1
             last = self._waiting == 0
         if last:
-            self.file.close()
+            with contextlib.suppress(OSError):  # a full disk has refused what was held back; nobody needs it now
+                self.file.close()
             self._room.release()
 
     def retire(self) -> None:

@@ -6,13 +6,14 @@ from contextlib import AbstractContextManager
 from typing import Any, BinaryIO
 
 from azure.core import MatchConditions
-from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
 from azure.identity import DefaultAzureCredential
-from azure.storage.blob import BlobServiceClient, ContainerClient, ContentSettings, ExponentialRetry
+from azure.storage.blob import BlobProperties, BlobServiceClient, ContainerClient, ContentSettings, ExponentialRetry
 
 from exporter.azure_errors import code_of, explained
-from exporter.blob_draft import BlobDraft
+from exporter.blob_draft import BLOCK, BlobDraft
 from exporter.clock import Progress, unseen
+from exporter.errors import SettingsError
 from exporter.lease import LEASE_SECONDS, leased
 from exporter.settings import Settings
 from exporter.store import ANY, Entry
@@ -29,24 +30,40 @@ def open_blob_store(
 
     Raises:
         StoreError: no token, no way in, no container.
+        SettingsError: the connection string is none.
     """
-    retries: dict[str, Any] = {
-        "retry_policy": ExponentialRetry(initial_backoff=1, increment_base=2, retry_total=4, random_jitter_range=1),
-        "connection_timeout": 20,
-        "read_timeout": 120,
-    }
     with contextlib.ExitStack() as opened, explained(settings.storage_url or "the emulator", settings.container):
         if settings.storage_url:
             identity = opened.enter_context(DefaultAzureCredential())
             identity.get_token(STORAGE_SCOPE)  # once, here: the SDK would retry a missing token for minutes
-            service = BlobServiceClient(settings.storage_url, identity, **retries)
+            service = BlobServiceClient(settings.storage_url, identity, **_client_options())
         else:
-            service = BlobServiceClient.from_connection_string(settings.storage_connection_string, **retries)
+            service = _emulator(settings.storage_connection_string)
         container = opened.enter_context(service).get_container_client(settings.container)
         if not settings.storage_url:
             with contextlib.suppress(ResourceExistsError):
                 container.create_container()
         yield BlobStore(container, settings.parts_limit, progress, lease_seconds)
+
+
+def _client_options() -> dict[str, Any]:
+    """Few and short waits: what stays away for a minute is the next attempt's business."""
+    waits = ExponentialRetry(initial_backoff=0, increment_base=2, retry_total=4, retry_connect=2, random_jitter_range=1)
+    return {
+        "retry_policy": waits,
+        "connection_timeout": 10,
+        "read_timeout": 60,
+        "max_single_put_size": BLOCK,
+    }
+
+
+def _emulator(connection_string: str) -> BlobServiceClient:
+    try:
+        return BlobServiceClient.from_connection_string(connection_string, **_client_options())
+    except ValueError:
+        raise SettingsError(
+            "EXPORT_STORAGE_CONNECTION_STRING is not a connection string. For the emulator: UseDevelopmentStorage=true"
+        ) from None  # the SDK's message may show the key
 
 
 class BlobStore:
@@ -86,10 +103,16 @@ class BlobStore:
         condition: dict[str, Any] = {"overwrite": seen is not None}
         if seen not in (None, ANY):
             condition |= {"etag": seen, "match_condition": MatchConditions.IfNotModified}
+        blob = self._container.get_blob_client(name)
         with self._explained():
-            blob = self._container.get_blob_client(name)
-            done = blob.upload_blob(content, metadata=dict(metadata), content_settings=JSON, **condition)
-            return str(done["etag"])
+            try:
+                done = blob.upload_blob(content, metadata=dict(metadata), content_settings=JSON, **condition)
+                return str(done["etag"])
+            except AzureError:
+                there = self.read(name)  # the answer may have been lost, and the SDK's retry have met its own work
+                if there and there[0] == content and there[1] != seen:
+                    return there[1]
+                raise
 
     def delete(self, name: str) -> None:
         """See Store."""
@@ -104,7 +127,7 @@ class BlobStore:
         """See Store."""
         with self._explained():
             for blob in self._container.list_blobs(name_starts_with=prefix, include=["metadata"]):
-                yield Entry(blob.name, blob.size, blob.etag, blob.metadata or {})
+                yield _entry(blob)
 
     def stat(self, name: str) -> Entry | None:
         """See Store."""
@@ -115,7 +138,7 @@ class BlobStore:
                 if code_of(error) == "BlobNotFound":
                     return None
                 raise
-            return Entry(name, blob.size, blob.etag, blob.metadata or {})
+            return _entry(blob)
 
     def stream(self, name: str) -> Iterator[bytes]:
         """See Store."""
@@ -137,3 +160,9 @@ class BlobStore:
             return BlobDraft(
                 self._container.get_blob_client(name), seen, self._parts_limit, self._progress, self._explained
             )
+
+
+def _entry(blob: BlobProperties) -> Entry:
+    """A listing gives ETags without their quotes, everything else with them."""
+    etag = str(blob.etag).strip('"')
+    return Entry(str(blob.name), blob.size, f'"{etag}"', dict(blob.metadata or {}))

@@ -29,17 +29,19 @@ def leased(blob: BlobClient, run: str, seconds: int = LEASE_SECONDS) -> Iterator
     """
     lease = _acquire(blob, run, seconds)
     stop = threading.Event()
-    renewing = threading.Thread(target=_renew, args=(lease, seconds, stop), name="lease", daemon=True)
+    renewing = threading.Thread(target=_renew, args=(blob, lease, seconds, stop), name="lease", daemon=True)
     renewing.start()
     try:
         yield
     finally:
         stop.set()
-        renewing.join()
+        renewing.join(seconds)
         try:
             blob.delete_blob(lease=lease)
         except AzureError as error:  # it ends by itself; the day's result does not depend on it
-            log.warning(f"{blob.blob_name}: the lease could not be given back and ends within {seconds} s ({error})")
+            log.warning(
+                f"{blob.blob_name}: the lease was not there to be given back, or ends by itself ({_why(error)})"
+            )
 
 
 def _acquire(blob: BlobClient, run: str, seconds: int) -> BlobLeaseClient:
@@ -72,9 +74,15 @@ def _holder(blob: BlobClient) -> str:
         return ""
 
 
-def _renew(lease: BlobLeaseClient, seconds: int, stop: threading.Event) -> None:
+def _renew(blob: BlobClient, lease: BlobLeaseClient, seconds: int, stop: threading.Event) -> None:
     while not stop.wait(seconds / RENEWALS):
         try:
             lease.renew()
         except AzureError as error:
-            log.warning(f"a lease could not be renewed; another exporter may begin with the day ({error})")
+            log.warning(f"{blob.blob_name}: the lease could not be renewed; another exporter may begin ({_why(error)})")
+            if isinstance(error, HttpResponseError):  # refused, not unreachable: it is lost for good
+                return
+
+
+def _why(error: AzureError) -> str:
+    return code_of(error) or type(error).__name__
