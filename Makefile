@@ -3,51 +3,71 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-VENV  := .venv
-PY    := $(VENV)/bin/python
-# One environment per requirements and Makefile: a change in either makes it anew.
-STAMP := $(VENV)/.made-for-$(shell cat requirements.txt requirements-dev.txt | cksum | cut -d' ' -f1)
-NODE  := tests/node/node_modules/.package-lock.json
+VENV := .venv
+PY   := $(VENV)/bin/python
+PIP  := $(PY) -m pip install --quiet --disable-pip-version-check
+sum  = $(shell cat $(1) | cksum | cut -d' ' -f1)
+
+# One environment per set of requirements. RUN is what the command line needs, DEV adds the tools.
+# An environment whose Python is gone (removed or replaced) is made anew.
+BROKEN := $(shell $(PY) -c '' 2>/dev/null || echo broken)
+RUN    := $(VENV)/.run-$(call sum,requirements.txt requirements-cli.txt)$(BROKEN)
+DEV    := $(VENV)/.dev-$(call sum,requirements.txt requirements-cli.txt requirements-dev.txt)
+NODE   := tests/node/node_modules/.package-lock.json
 
 .PHONY: help
 help:  ## what can be made
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /:/' | awk -F: '{printf "%-14s %s\n", $$1, $$2}'
 
 .PHONY: demo
-demo: $(STAMP)  ## set up, export one simulated day to demo/, show it
+demo: $(RUN)  ## set up, export one simulated day to demo/, show it
 	@$(PY) -m exporter demo
 
+.PHONY: demo-azure
+demo-azure: $(DEV) $(NODE)  ## the demo with the storage emulator as the destination (needs node)
+	@$(PY) -m tests.azure.demo
+
 .PHONY: test
-test: $(STAMP) $(NODE)  ## set up, run every test
+test: $(DEV) $(NODE)  ## set up, run every test
 	@$(PY) -m pytest $(ARGS)
 
 .PHONY: check
-check: $(STAMP)  ## format, lint and types
+check: $(DEV)  ## format, lint and types
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/mypy
+
+.PHONY: infra-check
+infra-check: $(DEV) $(NODE)  ## check infra/ offline, as far as the checks are at hand
+	@$(PY) -m tests.infra.check
+
+.PHONY: bench
+bench: $(DEV) $(NODE)  ## measure against other ways, in one run; writes docs/benchmarks.md
+	@$(PY) -m tests.bench $(ARGS)
 
 .PHONY: clean
 clean:  ## remove what was set up here and what the demo wrote; never data/ or logs/
 	rm -rf $(VENV) tests/node/node_modules demo .pytest_cache .mypy_cache .ruff_cache .hypothesis build
 
 # Candidates are run, not looked up: pyenv's shims exist on the PATH and fail.
-$(STAMP): | .ci/find-python
-	@python=$$(bash .ci/find-python)
-	echo "Setting up $(VENV) with $$("$$python" --version) ..."
-	rm -rf $(VENV)
-	"$$python" -m venv $(VENV)
-	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+$(RUN):
+	@python=$$(bash .ci/find-python) && \
+	echo "Setting up $(VENV) with $$("$$python" --version) ..." && \
+	rm -rf $(VENV) && "$$python" -m venv $(VENV) && \
+	$(PIP) -r requirements-cli.txt && \
+	touch $(subst $(BROKEN),,$@)
+
+$(DEV): $(RUN)
+	@echo "Setting up the tools for tests and checks ..." && \
+	$(PIP) -r requirements-dev.txt && \
 	touch $@
 
 # Azurite for the tests against Blob Storage. Without node they are skipped with a reason, never when CI=true.
 $(NODE): tests/node/package-lock.json
-	@if command -v npm >/dev/null; then
-	  echo "Setting up Azurite ..."
-	  npm ci --prefix tests/node --silent --no-audit --no-fund --ignore-scripts
-	  touch $@
-	else
-	  echo "npm is not installed: the tests that need Azurite will be skipped (install node 20 or newer to run them)"
+	@if command -v npm >/dev/null; then \
+	  echo "Setting up Azurite ..." && \
+	  npm ci --prefix tests/node --silent --no-audit --no-fund --ignore-scripts && \
+	  touch $@; \
+	else \
+	  echo "npm is not installed: the tests that need Azurite will be skipped (install node 20 or newer to run them)"; \
 	fi
-
-.ONESHELL:

@@ -130,6 +130,7 @@ def _settings(*, keys_needed: bool = True) -> Settings:
     settings = Settings.from_mapping(os.environ, keys_needed=keys_needed)
     if not (settings.storage_url or settings.storage_connection_string):
         raise SettingsError("EXPORT_STORAGE_URL is missing: the app's own disk is no place for dumps")
+    logging.getLogger("exporter").setLevel(settings.log_level)
     return settings
 
 

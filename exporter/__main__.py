@@ -32,6 +32,11 @@ def main() -> int:
     except ExportError as error:
         print(error, file=sys.stderr)
         return FAILED
+    except OSError as error:
+        print(
+            f"{error.filename or 'the system'}: {error.strerror}. Look at the path and its permissions", file=sys.stderr
+        )
+        return FAILED
     except KeyboardInterrupt:
         print(
             "Interrupted. Nothing partial is left, days that were finished stay. Call the same command again.",

@@ -226,4 +226,4 @@ def _words(response: requests.Response, secrets: tuple[str, ...]) -> str:
         text = re.sub(r"<[^>]*>", " ", body.decode("utf-8", "replace"))
     for secret in filter(None, secrets):
         text = text.replace(secret, "***")
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:300]
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:300].rstrip(".")

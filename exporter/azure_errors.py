@@ -49,9 +49,9 @@ def _advice(error: AzureError, status: int | None, code: str) -> str:
     if code in _REFUSALS:
         return _REFUSALS[code]
     if isinstance(error, ClientAuthenticationError) and not code:  # identity's own: storage always gives a code
-        return _NO_TOKEN
+        return _UNKNOWN_CALLER
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        return _REFUSED_TOKEN
+        return _REFUSED_CALLER
     if isinstance(error, ServiceRequestError):
         return (
             "the account cannot be reached. Is EXPORT_STORAGE_URL spelt right, does its name resolve (or, with a "
@@ -60,11 +60,11 @@ def _advice(error: AzureError, status: int | None, code: str) -> str:
     return "the store did not answer as it should. Try again later" + (f"; status {status}" if status else "")
 
 
-_NO_TOKEN = (
+_UNKNOWN_CALLER = (
     "no token could be had for the identity. In Azure: is an identity assigned to the app, and is AZURE_CLIENT_ID its "
-    "client id? Elsewhere: sign in with `az login`"
+    "client id? Elsewhere: sign in with `az login` (or, with a connection string, look at its key)"
 )
-_REFUSED_TOKEN = (
+_REFUSED_CALLER = (
     "the token is refused: it is expired, or not meant for storage (https://storage.azure.com). Is the clock right? "
     f"Does the identity belong to the account's tenant, with the role {ROLE} on this container?"
 )
@@ -82,7 +82,7 @@ _REFUSALS = {
     "KeyBasedAuthenticationNotPermitted": (
         "the account allows no keys. Use EXPORT_STORAGE_URL and an identity, not a connection string"
     ),
-    "InvalidAuthenticationInfo": _REFUSED_TOKEN,
+    "InvalidAuthenticationInfo": _REFUSED_CALLER,
     "InvalidBlobOrBlock": (
         "another program left unfinished blocks under a dump's name. Azure drops them within 7 days; at once if the "
         "name is written anew (`az storage blob upload`) and then deleted"

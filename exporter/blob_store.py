@@ -1,6 +1,7 @@
 """Blob Storage behind the Store contract: managed identity, conditional commits, blocks named by their content."""
 
 import contextlib
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, BinaryIO
@@ -17,6 +18,9 @@ from exporter.errors import SettingsError
 from exporter.lease import LEASE_SECONDS, leased
 from exporter.settings import Settings
 from exporter.store import ANY, Entry
+
+# Its warnings, many lines each, say what the error says that follows them.
+logging.getLogger("azure.identity").setLevel(logging.ERROR)
 
 STORAGE_SCOPE = "https://storage.azure.com/.default"
 JSON = ContentSettings(content_type="application/json")

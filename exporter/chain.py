@@ -3,6 +3,9 @@
 One message holds the days of a chain; its first day is exported, then the rest is sent on as a new message. So each
 invocation is one day, and a backfill runs as many days side by side as it has chains. The platform repeats a failed
 message (5 times), then `failed` has it: a bad day never stops its chain.
+
+A message can come twice. A copy ends where it meets its own run at work on a day. That is safe after a crash, too: a
+dead worker's lease ends within a minute, and its message stays invisible for five at least.
 """
 
 import json

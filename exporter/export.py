@@ -100,10 +100,8 @@ def _export_locked(plan: Plan, exporter: Exporter, began: datetime, force: bool,
 
 def _first_hours(known: Known, exporter: Exporter, day: date) -> int:
     """The window size that worked last: for this day, else for the day before, else the whole day."""
-    if known.failure:
-        return known.failure.window_hours
-    if known.manifest:
-        return known.manifest.window_hours
+    if known.failure or known.manifest:
+        return known.window_hours
     name = exporter.settings.layout.manifest(day - timedelta(days=1))
     before = exporter.store.read(name)
     return Manifest.from_json(before[0], name).window_hours if before else HOURS_A_DAY
@@ -190,7 +188,7 @@ def _report(known: Known, new: Manifest, stored: Manifest, outcome: Outcome, exp
         )
     if outcome is Outcome.REPLACED and known.manifest:
         log.info(f"{new.day}: {known.manifest.events} events were stored, {new.events} are there now")
-    if new.rejected:
+    if new.rejected and outcome is not Outcome.KEPT:
         log.warning(report.lines_rejected(new.day, new.rejected, exporter.settings.layout.rejected(new.day)))
     log.info(
         report.day_exported(
@@ -222,8 +220,9 @@ def _record_failure(plan: Plan, exporter: Exporter, error: ExportError) -> None:
     name = exporter.settings.layout.failure(plan.day)
     try:
         known = look(exporter.store, exporter.settings.layout, plan.day)
+        hours = min(plan.hours, known.window_hours)  # the plan may not have been made yet
         failure = Failure(
-            plan.day, error.kind, str(error), known.attempts + 1, plan.hours, exporter.run, exporter.clock.now()
+            plan.day, error.kind, str(error), known.attempts + 1, hours, exporter.run, exporter.clock.now()
         )
         exporter.store.write(name, failure.to_json(), seen=ANY, metadata={})
     except (ExportError, OSError) as second:

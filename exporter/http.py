@@ -66,7 +66,7 @@ def read_rerun(day: str | None, body: bytes, now: datetime) -> Asked:
         raise BadRequestError("force is true or false")
     if day:
         return Asked(tuple(_possible(read_day(day), read_day(day), now)), force, skip_final=False)
-    missing = [name for name in ("from", "to") if not isinstance(asked.get(name), str)]
+    missing = [name for name in ("from", "to") if not (asked.get(name) and isinstance(asked[name], str))]
     if missing:
         raise BadRequestError(f'the body needs {" and ".join(missing)} as "YYYY-MM-DD": {{"from": DAY, "to": DAY}}')
     first, last = read_range(asked)

@@ -9,6 +9,7 @@ from exporter.errors import OtherSourceError, RetriableError
 from exporter.layout import Layout
 from exporter.manifest import Failure, Manifest, Source
 from exporter.store import Entry, Store
+from exporter.window import HOURS_A_DAY
 
 
 class Outcome(StrEnum):
@@ -34,6 +35,12 @@ class Known:
     def whole(self) -> bool:
         """Whether the manifest proves the dump that is there."""
         return self.manifest is not None and proves(self.dump, self.manifest.sha256, self.manifest.etag)
+
+    @property
+    def window_hours(self) -> int:
+        """The widest window that may be asked for, as the last attempt left it."""
+        last = self.failure or self.manifest
+        return last.window_hours if last else HOURS_A_DAY
 
     @property
     def attempts(self) -> int:

@@ -5,6 +5,8 @@ import time
 from datetime import datetime
 from pathlib import Path
 
+from exporter.errors import SettingsError
+
 FORMAT = "%(asctime)s - %(levelname)s - %(message)s"
 BLANKED = "***"
 
@@ -30,12 +32,20 @@ class Redacted(logging.Formatter):
 
 
 def setup_logging(level: str, folder: Path, now: datetime, secrets: tuple[str, ...], console: logging.Handler) -> Path:
-    """Log to ``console`` and to a new file ``log_YYYYMMDD_HHMMSS.log`` in ``folder``; return its path."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Log to ``console`` and to a new file ``log_YYYYMMDD_HHMMSS.log`` in ``folder``; return its path.
+
+    Raises:
+        SettingsError: the file cannot be written.
+    """
     path = folder / f"log_{now:%Y%m%d_%H%M%S}.log"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = logging.FileHandler(path, encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"EXPORT_LOG_DIR: {path} cannot be written: {error.strerror}") from error
     root = logging.getLogger()
     root.setLevel(level)
-    for handler in (console, logging.FileHandler(path, encoding="utf-8", delay=True)):
+    for handler in (console, file):
         handler.setFormatter(Redacted(secrets))
         root.addHandler(handler)
     quiet_libraries()

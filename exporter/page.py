@@ -6,7 +6,7 @@ else, so a text that came through as markup could still do nothing.
 
 import base64
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import cache
@@ -27,6 +27,8 @@ STATES = (FINAL, PROVISIONAL, EMPTY, RUNNING, FAILED, MISSING)
 CHART_DAYS = 90
 CHART_HEIGHT = 100
 YEARS_OPEN = 2
+MOST_NOTES = 50
+"""Entries of one kind under "Needs attention"."""
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -80,6 +82,15 @@ class Bar:
     height: int
 
 
+@dataclass(frozen=True)
+class Chart:
+    """A figure of each day; ``most`` is the largest, spelled."""
+
+    title: str
+    most: str
+    bars: tuple[Bar, ...]
+
+
 def render(
     coverage: Coverage, rows: Sequence[Row], rejections: Sequence[Rejections], settings: Settings, now: datetime
 ) -> str:
@@ -97,13 +108,14 @@ def render(
         years=_years(rows),
         years_open=YEARS_OPEN,
         recent=recent,
-        charts=(("Events a day", number, _bars(recent, "events")), ("Bytes a day", size, _bars(recent, "size"))),
+        charts=(_chart("Events a day", recent, "events", number), _chart("Bytes a day", recent, "size", size)),
         chart_height=CHART_HEIGHT,
         failures=[row for row in reversed(rows) if row.failure],
         gaps=_gaps(rows, due),
         kept=[row for row in reversed(rows) if row.kept is not None],
         rejections=rejections,
         due=due,
+        most_notes=MOST_NOTES,
     )
 
 
@@ -170,9 +182,11 @@ def long_day(day: date) -> str:
     return f"{day.day} {day:%B %Y}"
 
 
-def _bars(rows: Sequence[Row], figure: str) -> list[Bar]:
-    most = max((getattr(row, figure) for row in rows), default=0) or 1
-    return [Bar(row, -(-CHART_HEIGHT * getattr(row, figure) // most)) for row in rows]
+def _chart(title: str, rows: Sequence[Row], figure: str, spelled: Callable[[float], str]) -> Chart:
+    figures = [getattr(row, figure) for row in rows]
+    most = max(figures, default=0)
+    heights = (-(-CHART_HEIGHT * one // (most or 1)) for one in figures)
+    return Chart(title, spelled(most), tuple(map(Bar, rows, heights)))
 
 
 def _years(rows: Iterable[Row]) -> list[Year]:

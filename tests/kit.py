@@ -1,5 +1,6 @@
 """What many tests need: a clock that does not wait, an exporter against a simulator, handmade archives and servers."""
 
+import contextlib
 import gzip
 import io
 import select
@@ -171,8 +172,8 @@ def http(status: int, body: bytes = b"", **headers: str) -> bytes:
 class RawServer:
     """Gives each request the next of ``answers``, byte for byte; ``heads`` are the requests.
 
-    Hangs up after each answer, or when the client does and at the latest after ``patience`` seconds; ``left`` tells
-    of each request whether the client hung up first.
+    Refuses connections when there are no more. Hangs up after an answer when the client does, at the latest after
+    ``patience`` seconds; ``left`` tells of each request whether the client hung up first.
     """
 
     def __init__(self, *answers: bytes, patience: float = 0) -> None:
@@ -180,28 +181,25 @@ class RawServer:
         self.left: list[bool] = []
         self._answers, self._patience = answers, patience
         self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self._thread = threading.Thread(target=self._serve)
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
 
     def __enter__(self) -> Self:
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._socket.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):  # all answers are given
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._thread.join()
-        self._socket.close()
 
     def _serve(self) -> None:
+        with self._socket, contextlib.suppress(OSError):  # the test is over before all answers are given
+            self._answer_all()
+
+    def _answer_all(self) -> None:
         for answer in self._answers:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return  # the test is over
+            connection, _ = self._socket.accept()
             with connection:
                 head = b""
                 while b"\r\n\r\n" not in head:

@@ -5,6 +5,7 @@ import re
 import socket
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -245,7 +246,7 @@ def test_an_archive_of_exactly_its_share_is_taken(simulator: Simulator) -> None:
         client.fetch(WHOLE_DAY, checked)
 
 
-@pytest.mark.parametrize("length", ["9" * 5_000, "-5", "many", "1_000"])
+@pytest.mark.parametrize("length", ["9" * 5_000, "-5", "many"])
 def test_a_content_length_that_means_nothing_is_harmless(length: str) -> None:
     """The body is judged by itself."""
     with RawServer(http(200, ARCHIVE, content_length=length)) as server, asking(server.url, Time()) as client:
@@ -267,11 +268,12 @@ def test_a_slow_drip_is_bounded(simulator: Simulator) -> None:
 def test_earlier_requests_do_not_eat_the_time_of_a_body() -> None:
     """The bound is one body's: waits and time-outs before it do not count."""
     time = Time()
-    with RawServer(http(503, Retry_After="120"), GOOD) as server:
-        with asking(server.url, time, delay=1) as client:
-            slept = time.sleep
-            time.sleep = lambda seconds: slept(seconds + REQUEST_SECONDS)  # type: ignore[method-assign]  # a laptop that slept on
-            assert client.fetch(WHOLE_DAY, checked).requests == 2
+    slow = replace(time.clock(), sleep=lambda seconds: time.sleep(seconds + REQUEST_SECONDS))
+    with (
+        RawServer(http(503), GOOD) as server,
+        AmplitudeClient(server.url, KEYS, attempts=5, delay=1, archive_limit=10**6, clock=slow) as client,
+    ):
+        assert client.fetch(WHOLE_DAY, checked).requests == 2
     assert time.seconds > REQUEST_SECONDS
 
 
@@ -386,17 +388,16 @@ def test_no_proxy_is_asked_for_this_machine(simulator: Simulator, monkeypatch: p
 @given(st.integers(100, 999), st.text(max_size=40), st.sampled_from([HOUR, WHOLE_DAY]))
 def test_every_status_has_a_meaning(status: int, said: str, window: Window) -> None:
     """Only 200 is data, only 404 in Amplitude's words is empty, everything else is an error of ours."""
-    url = "https://analytics.eu.amplitude.com"
+    found: bool | ExportError
     try:
-        means = means_data(status, said, window, url)
+        found = means_data(status, said, window, "https://analytics.eu.amplitude.com")
     except ExportError as error:
-        assert status != 200
-        assert isinstance(error, RefusedError) == (status in {401, 403})
-        assert isinstance(error, RetriableError) == (status == 429 or status >= 500)
-        assert not isinstance(error, WindowTooBigError) or (status == 400 and window.hours > 1)
-    else:
-        assert means == (status == 200)
-        assert means or (status == 404 and "Raw data files were not found" in said)
+        found = error
+    assert (found is True) == (status == 200)
+    assert (found is False) == (status == 404 and "Raw data files were not found" in said)
+    assert isinstance(found, RefusedError) == (status in {401, 403})
+    assert isinstance(found, RetriableError) == (status == 429 or status >= 500)
+    assert not isinstance(found, WindowTooBigError) or (status == 400 and window.hours > 1)
 
 
 @given(st.binary(max_size=300))

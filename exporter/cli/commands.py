@@ -4,6 +4,7 @@ import argparse
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -80,8 +81,7 @@ def _exporting(call: Call, work: Callable[[Exporter], RunResult]) -> int:
     settings = Settings.from_mapping(call.environment)
     with shown_progress() as (progress, console):
         setup_logging(settings.log_level, settings.log_dir, call.clock.now(), _secrets(settings), console)
-        for warning in unknown_names(call.environment):
-            log.warning(warning)
+        _warn_of_unknown_names(call)
         run_id = new_run(call.clock.now())
         with open_exporter(settings, call.clock, run_id, progress) as exporter:
             result = work(exporter)
@@ -114,6 +114,7 @@ def _plain(result: RunResult) -> dict[str, object]:
 
 def _status(call: Call) -> int:
     settings = Settings.from_mapping(call.environment, keys_needed=False)
+    _warn_of_unknown_names(call)
     now = call.clock.now()
     with open_store(settings) as store:
         coverage = read_coverage(store, settings.layout, yesterday_of(now))
@@ -130,6 +131,7 @@ def _status(call: Call) -> int:
 
 def _verify(call: Call) -> int:
     settings = Settings.from_mapping(call.environment, keys_needed=False)
+    _warn_of_unknown_names(call)
     yesterday = yesterday_of(call.clock.now())
     with open_store(settings) as store:
         days = _days(call)
@@ -157,19 +159,22 @@ def _simulate(call: Call) -> int:
         script = parse_faults(arguments.faults)
     except ValueError as error:
         raise SettingsError(str(error)) from None
-    with Simulator(
-        events_per_hour=arguments.events_per_hour,
-        seed=arguments.seed,
-        port=arguments.port,
-        clock=call.clock.now,
-    ) as simulator:
-        for item in script:
-            simulator.add(item)
+    simulator = Simulator(
+        events_per_hour=arguments.events_per_hour, seed=arguments.seed, port=arguments.port, clock=call.clock.now
+    )
+    for item in script:
+        simulator.add(item)
+    with ExitStack() as running:
+        try:
+            running.enter_context(simulator)
+        except (OSError, OverflowError) as error:
+            raise SettingsError(f"--port {arguments.port} cannot be used: {error}. 0 picks a free one") from error
         print(f"A simulated Amplitude Export API listens on {simulator.url}. In another terminal:\n")
         print(f"  export AMP_BASE_URL={simulator.url} \\")
         print(f"         AMP_API_KEY={simulator.api_key} AMP_SECRET_KEY={simulator.secret_key}")
         print("  python -m exporter export\n\nCtrl-C stops it.", flush=True)
-        threading.Event().wait()
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()
     return DONE
 
 
@@ -201,6 +206,11 @@ def _days(call: Call) -> list[date]:
             f"{days[-1]} is not over yet (days are UTC): the newest day that can be named is {yesterday}"
         )
     return days
+
+
+def _warn_of_unknown_names(call: Call) -> None:
+    for warning in unknown_names(call.environment):
+        log.warning(warning)
 
 
 def _secrets(settings: Settings) -> tuple[str, ...]:

@@ -1,0 +1,288 @@
+"""The app's index, its timer and its HTTP functions, on Microsoft's worker."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from azure.storage.blob import ContainerClient
+
+from exporter.simulator import Resized, Simulator
+from tests.azure.azurite import Azurite
+from tests.azure.identity import Identity
+from tests.functions_host.app import LAYOUT, POISON, QUEUE, ROOT, App, ask, last_days, said, yesterday
+from tests.functions_host.function import Binding, HostError
+from tests.functions_host.host import Host
+from tests.functions_host.http_front import HOST_KEY, MASTER_KEY, function_key
+from tests.rules_kit import FEW_HOURS
+
+ONE = timedelta(days=1)
+
+
+@pytest.fixture
+def app(make_host: Callable[..., Host], azurite: Azurite, container: ContainerClient) -> Iterator[App]:
+    """The app with a small project and an empty container."""
+    with Simulator(contents=FEW_HOURS) as simulator:
+        yield App(make_host, simulator, container, azurite.blob_url)
+
+
+def test_the_index_is_exactly_this(app: App) -> None:
+    """The app exposes these functions with these triggers and outputs, and nothing else."""
+    bindings = {name: function.bindings for name, function in app.start().functions.items()}
+    storage = "AzureWebJobsStorage"
+    output: dict[str, Any] = {
+        "type": "queue",
+        "direction": "OUT",
+        "name": "queue",
+        "queueName": QUEUE,
+        "connection": storage,
+    }
+    message: dict[str, Any] = {"type": "queueTrigger", "direction": "IN", "name": "message", "connection": storage}
+    request: dict[str, Any] = {"type": "httpTrigger", "direction": "IN", "name": "req", "route": "exports/{day?}"}
+    answer: dict[str, Any] = {"type": "http", "direction": "OUT", "name": "$return"}
+    timer: dict[str, Any] = {"type": "timerTrigger", "direction": "IN", "name": "timer", "schedule": "0 0 2 * * *"}
+    expected: dict[str, list[Binding]] = {
+        "nightly": [timer | {"runOnStartup": False, "useMonitor": True}, output],
+        "export_day": [message | {"queueName": QUEUE}, output],
+        "export_day_failed": [message | {"queueName": POISON}, output],
+        "rerun": [request | {"methods": ["POST"], "authLevel": "FUNCTION"}, output, answer],
+        "coverage": [request | {"methods": ["GET"], "authLevel": "FUNCTION"}, answer],
+    }
+    assert {name: told(found) for name, found in bindings.items()} == {
+        name: told(found) for name, found in expected.items()
+    }
+
+
+def told(bindings: Iterable[Binding]) -> list[dict[str, Any]]:
+    """Bindings by type, without the worker's own hints."""
+    hints = {"dataType", "properties"}
+    shown = [{key: value for key, value in binding.items() if key not in hints} for binding in bindings]
+    return sorted(shown, key=lambda binding: str(binding["type"]))
+
+
+# The timer
+
+
+def test_the_timer_exports_yesterday_by_managed_identity(app: App, identity: Identity) -> None:
+    """Timer, queue, export: yesterday's dump and its proof are in the container, put there with a token."""
+    host, before = app.start(), len(identity.asked)
+    fired = host.timer("nightly").check()
+    (line,) = fired.said("Information")
+    assert line.startswith("run queued: run=")
+    assert line.endswith(" days=1 newest=none missing=0")
+    (taken,) = host.drain()
+    assert (taken.queue, taken.fate) == (QUEUE, "deleted")
+    app.check_whole(yesterday())
+    assert app.names() == [LAYOUT.dump(yesterday()), LAYOUT.manifest(yesterday())]
+    tokens = identity.asked[before:]
+    assert {(asked.resource, asked.client_id, asked.status) for asked in tokens} == {
+        ("https://storage.azure.com", identity.client_id, 200)
+    }
+    assert any(line.startswith(f"day exported: day={yesterday()} ") for line in said(host))
+
+
+def test_without_a_good_token_nothing_is_stored(app: App, make_identity: Callable[..., Identity]) -> None:
+    """It is the token that opens the store: one for another audience does not, and the failure says so."""
+    stranger = make_identity(audience="https://vault.azure.net")
+    host = app.start(stranger.env | {"AZURE_CLIENT_ID": stranger.client_id})
+    fired = host.timer("nightly")
+    assert not fired.ok
+    assert "the token is refused" in fired.error
+    assert (app.names(), host.queues.count(QUEUE)) == ([], 0)
+
+
+def test_a_past_due_timer_is_logged_and_works(app: App) -> None:
+    """A night that was missed is told as a warning; the days are queued all the same."""
+    host = app.start()
+    assert "past due" not in " ".join(host.timer("nightly").check().said("Warning"))
+    late = host.timer("nightly", past_due=True).check()
+    assert late.said("Warning") == ["the timer is past due: the app was not running at the scheduled time"]
+    assert host.queues.count(QUEUE) == 2
+
+
+def test_the_due_days_are_one_chain_newest_first(app: App) -> None:
+    """A night repairs what is missing since the first record, in one chain."""
+    days = last_days(4)
+    host = app.start({"EXPORT_SETTLE_HOURS": "0"})
+    ask(host, "POST", f"/{days[3]}")
+    host.drain()
+    fired = host.timer("nightly").check()
+    assert fired.said("Information")[-1].endswith(f"days=3 newest={days[3]} missing=3 first_missing={days[2]}")
+    assert [text.count("-") >= 6 for text in host.queues.texts(QUEUE)] == [True]
+    assert [taken.text and taken.text.count(str(days[2])) for taken in host.drain()] == [1, 1, 1]
+    assert [request.first[:8] for request in app.simulator.requests[1:]] == [f"{day:%Y%m%d}" for day in days[:3]]
+    assert host.timer("nightly").check().said("Information")[-1].endswith(f"days=0 newest={days[0]} missing=0")
+    assert host.queues.count(QUEUE) == 0
+
+
+def test_a_wrong_setting_is_a_failure_line_not_a_vanished_app(app: App) -> None:
+    """All wrong settings are named at the first call; the functions are still there, and HTTP says why."""
+    host = app.start({"EXPORT_MAX_ATTEMPTS": "99", "EXPORT_STORAGE_URL": "ftp://x", "EXPORT_MAX_ATTEMPT": "5"})
+    assert len(host.functions) == 5
+    fired = host.timer("nightly")
+    assert not fired.ok
+    answer = ask(host, "GET")
+    assert answer.status_code == 500
+    for where in (fired.error, answer.json()["error"]):
+        assert "EXPORT_MAX_ATTEMPTS" in where
+        assert "EXPORT_STORAGE_URL" in where
+
+
+def test_an_unknown_setting_is_a_warning(app: App) -> None:
+    """A name that is nearly a setting's is pointed out each night."""
+    warnings = app.start({"EXPORT_MAX_ATTEMPT": "5"}).timer("nightly").check().said("Warning")
+    assert warnings == ["EXPORT_MAX_ATTEMPT is not a setting of this exporter, did you mean EXPORT_MAX_ATTEMPTS?"]
+
+
+def test_the_log_level_is_the_settings(app: App) -> None:
+    """EXPORT_LOG_LEVEL holds in the app, too."""
+    assert app.start({"EXPORT_LOG_LEVEL": "WARNING"}).timer("nightly").check().said() == []
+
+
+def test_the_example_settings_are_all_it_takes(app: App, azurite: Azurite) -> None:
+    """The example with the emulator's address and the project's keys exports a day; the container is made."""
+    values = json.loads((ROOT / "local.settings.json.example").read_text())["Values"]
+    place = azurite.connection_string, str(app.container.container_name)
+    ours = {"AMP_BASE_URL": app.simulator.url, "EXPORT_STORAGE_URL": None, "EXPORT_CONTAINER": place[1]}
+    ours |= {"AMP_API_KEY": app.simulator.api_key, "AMP_SECRET_KEY": app.simulator.secret_key}
+    emulated = {name: place[0] for name, value in values.items() if value == "UseDevelopmentStorage=true"}
+    assert set(emulated) == {"AzureWebJobsStorage", "EXPORT_STORAGE_CONNECTION_STRING"}
+    host = app.start(values | ours | emulated)
+    host.timer("nightly").check()
+    host.drain()
+    app.check_whole(yesterday())
+
+
+def test_the_apps_own_disk_is_no_store(app: App) -> None:
+    """Without a storage account nothing is exported to the instance's disk, where it would be lost."""
+    host = app.start({"EXPORT_STORAGE_URL": None})
+    assert "EXPORT_STORAGE_URL is missing" in host.timer("nightly").error
+    assert "EXPORT_STORAGE_URL is missing" in ask(host, "POST", f"/{yesterday()}").json()["error"]
+
+
+def test_a_missing_schedule_stops_the_app(app: App) -> None:
+    """The one setting that the platform itself reads: without it the app does not index, and the host says why."""
+    with pytest.raises(HostError, match="%EXPORT_SCHEDULE%"):
+        app.start({"EXPORT_SCHEDULE": None})
+
+
+# Rerun
+
+
+def test_a_rerun_replaces_the_day(app: App) -> None:
+    """202 names the run and where to look; there the replaced day is, by that run, with its new events."""
+    day = last_days(3)[-1]
+    app.simulator.add(Resized("17", 5, after=1))
+    host = app.start()
+    first = ask(host, "POST", f"/{day}")
+    host.drain()
+    before = app.json(LAYOUT.manifest(day))
+    again = ask(host, "POST", f"/{day}")
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert again.json()["days"] == [str(day)]
+    line = next(text for text in host.invocations[-1].said("Information") if text.startswith("run queued: "))
+    assert line == f"run queued: run={again.json()['run']} days=1 newest={day} missing=2 first_missing={day + ONE}"
+    host.drain()
+    app.check_whole(day)
+    shown = ask(host, "GET", again.json()["look"].removeprefix("/api/exports")).json()
+    assert shown["whole"]
+    assert shown["manifest"]["run"] == again.json()["run"] != before["run"]
+    assert shown["manifest"]["events"] == before["events"] + 5
+    assert any("outcome=replaced" in text for text in said(host))
+
+
+def test_a_range_becomes_chains_and_is_resumable(app: App) -> None:
+    """A range is dealt to EXPORT_CONCURRENCY chains; asked for again, it is done."""
+    days = last_days(5)
+    body = {"from": str(days[-1]), "to": str(days[0])}
+    host = app.start({"EXPORT_CONCURRENCY": "3", "EXPORT_SETTLE_HOURS": "0"})
+    answer = ask(host, "POST", body=body)
+    assert (answer.status_code, answer.json()["chains"]) == (202, 3)
+    assert host.queues.count(QUEUE) == 3
+    host.drain()
+    for day in days:
+        app.check_whole(day)
+        assert app.asked(day) == 1
+    again = ask(host, "POST", body=body)
+    assert (again.status_code, again.json()["days"], host.queues.count(QUEUE)) == (200, [], 0)
+    forced = ask(host, "POST", body=body | {"force": True})
+    assert (forced.status_code, len(forced.json()["days"])) == (202, 5)
+
+
+def test_bad_requests_are_told_what_is_wrong(app: App) -> None:
+    """Bad dates, days that are not over, bodies and ranges get 400 with a sentence; nothing is queued or run."""
+    host = app.start()
+    today = yesterday() + ONE
+    bad: list[tuple[str, str, Any, str]] = [
+        ("POST", f"/{today}", None, f"{today} is not over yet"),
+        ("POST", f"/{today + ONE}", None, "is not over yet"),
+        ("POST", "/2025-02-30", None, "2025-02-30 is not a date"),
+        ("POST", "/20251106", None, "YYYY-MM-DD"),
+        ("POST", "/..%2F..%2Fmanifests", None, "YYYY-MM-DD"),
+        ("POST", "", None, "not a JSON object"),
+        ("POST", "", b"from=2025-11-06", "not a JSON object"),
+        ("POST", "", {"from": str(yesterday())}, "the body needs to"),
+        ("POST", "", {"from": str(yesterday()), "to": str(today)}, "is not over yet"),
+        ("POST", "", {"from": "2001-01-01", "to": "2001-01-02"}, "before 2012-01-01"),
+        ("POST", "", {"from": "2015-01-01", "to": str(yesterday())}, "Ask in several"),
+        ("GET", "/tomorrow", None, "YYYY-MM-DD"),
+        ("GET", "?from=2025-11-06&to=2025-11-05", None, "is after to"),
+    ]
+    for method, path, body, sentence in bad:
+        answer = ask(host, method, path, body=body)
+        assert (answer.status_code, sentence in answer.json()["error"]) == (400, True), (path, body, answer.text)
+    assert (host.queues.count(QUEUE), app.simulator.requests) == (0, [])
+
+
+def test_each_function_has_its_own_key(app: App) -> None:
+    """Without a key, with a wrong one or with the other function's: 401. A coverage key cannot start anything."""
+    host = app.start()
+    for method, path, own, other in (
+        ("GET", "", "coverage", "rerun"),
+        ("POST", f"/{yesterday()}", "rerun", "coverage"),
+    ):
+        keys = (None, "wrong", function_key(other), function_key(own), HOST_KEY, MASTER_KEY)
+        statuses = [ask(host, method, path, key).status_code for key in keys]
+        good = 200 if method == "GET" else 202
+        assert statuses == [401, 401, 401, good, good, good]
+    assert host.queues.count(QUEUE) == 3
+
+
+def test_other_methods_and_paths_are_refused(app: App) -> None:
+    """Only POST and GET, only there."""
+    host = app.start()
+    for method in ("PUT", "DELETE"):
+        assert ask(host, method, f"/{yesterday()}").status_code == 405
+    assert ask(host, "GET", f"/{yesterday()}/dump").status_code == 404
+    assert host.invocations == []
+
+
+# Coverage
+
+
+def test_coverage_shows_days_ranges_and_one_day(app: App) -> None:
+    """The JSON has a row for every day since the first record; one day shows its manifest, or 404."""
+    days = last_days(3)
+    host = app.start()
+    ask(host, "POST", f"/{days[2]}")
+    host.drain()
+    whole = ask(host, "GET")
+    assert whole.headers["Content-Type"].startswith("application/json")
+    assert (whole.headers["Cache-Control"], whole.headers["X-Content-Type-Options"]) == ("no-store", "nosniff")
+    states = [(row["day"], row["state"]) for row in whole.json()["days"]]
+    assert states == [(str(days[2]), "final"), (str(days[1]), "missing"), (str(days[0]), "missing")]
+    assert whole.json()["due"] == [str(days[0]), str(days[1])]
+    part = ask(host, "GET", f"?from={days[1]}&to={days[1]}")
+    assert [row["day"] for row in part.json()["days"]] == [str(days[1])]
+    assert ask(host, "GET", f"/{days[2]}").json()["manifest"]["day"] == str(days[2])
+    assert ask(host, "GET", f"/{days[0]}").status_code == 404
+
+
+def test_coverage_needs_no_amplitude_keys(app: App) -> None:
+    """Looking asks nothing of Amplitude; a rerun without keys is refused before it is queued."""
+    host = app.start({"AMP_API_KEY": None, "AMP_SECRET_KEY": None})
+    assert ask(host, "GET").status_code == 200
+    answer = ask(host, "POST", f"/{yesterday()}")
+    assert (answer.status_code, "AMP_API_KEY is missing" in answer.json()["error"]) == (500, True)
+    assert host.queues.count(QUEUE) == 0

@@ -1,0 +1,166 @@
+"""What is deployed, and what importing it does. tests/functions_host/ runs it."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import function_app
+from exporter.lease import LEASE_SECONDS
+from exporter.settings import SETTING_NAMES, Settings
+from tests.functions_host.deployed import ROOT, SITE, deploy, deployed_files
+
+FUNCTIONS = {"nightly", "export_day", "export_day_failed", "rerun", "coverage"}
+IMPORT = "import sys; sys.path[:0] = sys.argv[1:3]; import function_app"
+LIST = "; print([function.get_function_name() for function in function_app.app.get_functions()])"
+
+
+def run(python: str, tree: Path, code: str) -> subprocess.CompletedProcess[str]:
+    """Run code with the tree, its packages and the standard library, and no other package at all."""
+    return subprocess.run(
+        [python, "-I", "-S", "-B", "-c", code, tree / SITE, tree],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": "/usr/bin:/bin"},
+    )
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tree of a deployment, for this Python."""
+    return deploy(tmp_path_factory.mktemp("deployed"), sys.executable)
+
+
+def python_312() -> str | None:
+    """A Python 3.12 that works, if there is one; a pyenv shim that selects another version does not."""
+    pyenv = sorted(str(path) for path in (Path.home() / ".pyenv/versions").glob("3.12*/bin/python3"))
+    for candidate in ("python3.12", *pyenv):
+        try:
+            found = subprocess.run([candidate, "-m", "pip", "--version"], capture_output=True, text=True, check=False)
+        except FileNotFoundError:
+            continue
+        if found.returncode == 0 and "(python 3.12)" in found.stdout:
+            return candidate
+    return None
+
+
+# The files
+
+
+def test_the_files_are_exactly_the_apps() -> None:
+    """Deployed are the triggers, the core with all its files, host.json and the requirements; nothing else."""
+    left_out = {"cli", "simulator", "__pycache__"}
+    core = [path.relative_to(ROOT) for path in (ROOT / "exporter").rglob("*") if path.is_file()]
+    expected = {path for path in core if not left_out.intersection(path.parts) and path.name != "__main__.py"}
+    expected |= {Path("function_app.py"), Path("host.json"), Path("requirements.txt")}
+    assert set(deployed_files(ROOT)) == expected
+
+
+def test_nothing_private_is_deployed(tmp_path: Path) -> None:
+    """Keys, events and environments that lie about in the folder stay where they are."""
+    private = [
+        ".env",
+        ".env.production",
+        ".git/config",
+        ".github/workflows/ci.yml",
+        ".venv/pyvenv.cfg",
+        ".venv-3.12/pyvenv.cfg",
+        "local.settings.json",
+        "data/20251106_0000_ampl_dump.json",
+        "logs/log_20251107_020000.log",
+        "demo/data/manifests/20251106_0000.json",
+        "build/packages/x.py",
+        "tests/conftest.py",
+        "exporter/__pycache__/chain.cpython-313.pyc",
+        "exporter/simulator/server.py",
+        "README.md",
+    ]
+    for name in [*private, "function_app.py", "exporter/chain.py"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / ".funcignore").write_text((ROOT / ".funcignore").read_text())
+    assert set(deployed_files(tmp_path)) == {Path("function_app.py"), Path("exporter/chain.py")}
+
+
+# The import
+
+
+def test_requirements_alone_are_enough(tree: Path) -> None:
+    """With nothing but requirements.txt installed, the app and every module of its tree can be imported."""
+    modules = [f"exporter.{path.stem}" for path in (tree / "exporter").glob("*.py") if path.stem != "__init__"]
+    code = f"{IMPORT}; import importlib; [importlib.import_module(name) for name in {modules}]{LIST}"
+    done = run(sys.executable, tree, code)
+    assert done.returncode == 0, done.stderr
+    assert set(json.loads(done.stdout.replace("'", '"'))) == FUNCTIONS
+
+
+def test_the_app_loads_on_python_312(tmp_path: Path) -> None:
+    """There azure-functions is 1.26 and not 2: the same app indexes."""
+    python = python_312()
+    if python is None:
+        pytest.skip("no Python 3.12 with pip here: the app is deployed on 3.13")
+    done = run(python, deploy(tmp_path, python), IMPORT + LIST + "; print(sys.version_info[:2])")
+    assert done.returncode == 0, done.stderr
+    names, version = done.stdout.splitlines()
+    assert (set(json.loads(names.replace("'", '"'))), version) == (FUNCTIONS, "(3, 12)")
+
+
+def test_the_import_is_small_and_silent(tree: Path) -> None:
+    """Nothing of the command line, the simulator or the storage SDK is imported, and nobody is called."""
+    events = {"socket.connect", "socket.sendto", "socket.getaddrinfo", "socket.gethostbyname", "subprocess.Popen"}
+    watch = f"import sys; calls = []; sys.addaudithook(lambda event, _: event in {events} and calls.append(event)); "
+    code = f"{watch}{IMPORT}; import json; print(json.dumps([sorted(sys.modules), calls]))"
+    done = run(sys.executable, tree, code)
+    assert done.returncode == 0, done.stderr
+    modules, calls = json.loads(done.stdout)
+    command_line = ("rich", "dotenv", "exporter.cli", "exporter.simulator")
+    at_the_first_call = ("azure.storage", "azure.identity", "msal", "cryptography", "exporter.blob_store")
+    heavy = command_line + at_the_first_call
+    assert [name for name in modules if name.startswith(heavy)] == []
+    assert calls == []
+    assert "exporter.chain" in modules
+
+
+# The settings of the host
+
+
+def seconds(text: str) -> float:
+    """A time span of host.json."""
+    hours, minutes, rest = map(int, text.split(":"))
+    return timedelta(hours=hours, minutes=minutes, seconds=rest).total_seconds()
+
+
+def host_json() -> Any:
+    """host.json."""
+    return json.loads((ROOT / "host.json").read_text())
+
+
+def test_a_day_ends_before_the_platform_ends_it() -> None:
+    """The day's deadline leaves time for the last piece and the failure record."""
+    limit = seconds(host_json()["functionTimeout"])
+    assert limit - function_app.DAY_SECONDS >= 5 * 60
+
+
+def test_the_queue_is_polled_as_the_chains_need_it() -> None:
+    """One message at a time on an instance; five attempts; a failed day waits for longer than a dead one's lease."""
+    queues = host_json()["extensions"]["queues"]
+    assert (queues["batchSize"], queues["newBatchThreshold"], queues["maxDequeueCount"]) == (1, 0, 5)
+    assert queues["messageEncoding"] == "base64"
+    assert seconds(queues["visibilityTimeout"]) == 15 * 60 > LEASE_SECONDS
+
+
+def test_the_example_settings_are_complete() -> None:
+    """The example has every setting that the app reads, with its default, and no other name."""
+    values = json.loads((ROOT / "local.settings.json.example").read_text())["Values"]
+    elsewhere = {"EXPORT_STORAGE_URL", "EXPORT_DATA_DIR", "EXPORT_LOG_DIR"}
+    assert set(values) == SETTING_NAMES - elsewhere | {"FUNCTIONS_WORKER_RUNTIME", "AzureWebJobsStorage"}
+    given = Settings.from_mapping(values)
+    assert given.storage_connection_string == values["AzureWebJobsStorage"] == "UseDevelopmentStorage=true"
+    said = replace(Settings(), api_key=given.api_key, secret_key=given.secret_key)
+    assert given == replace(said, storage_connection_string=given.storage_connection_string)
