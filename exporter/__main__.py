@@ -22,7 +22,7 @@ def main() -> int:
     arguments = parse_arguments(sys.argv[1:])
     clock = Clock(now=lambda: datetime.now(UTC), monotonic=time.monotonic, sleep=time.sleep)
     own = arguments.command == "demo"
-    environment = {} if own else {**{k: v or "" for k, v in dotenv_values(".env").items()}, **os.environ}
+    environment = {} if own else {**{k: v or "" for k, v in dotenv_values(".env", interpolate=False).items()}, **os.environ}
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return perform(Call(arguments, environment, clock))

@@ -167,6 +167,6 @@ class BlobStore:
 
 
 def _entry(blob: BlobProperties) -> Entry:
-    """A listing gives ETags without their quotes, everything else with them."""
+    """A listing gives ETags without their quotes and empty metadata as None, everything else does not."""
     etag = str(blob.etag).strip('"')
-    return Entry(str(blob.name), blob.size, f'"{etag}"', dict(blob.metadata or {}))
+    return Entry(str(blob.name), blob.size, f'"{etag}"', {name: text or "" for name, text in blob.metadata.items()})

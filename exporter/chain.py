@@ -23,7 +23,7 @@ from exporter.known import Known, look
 from exporter.layout import Layout
 from exporter.manifest import Failure
 from exporter.store import ANY, Store
-from exporter.window import HOURS_A_DAY, parse_day
+from exporter.window import parse_day
 
 CRASHED = "crashed"
 WITHOUT_A_WORD = (
@@ -108,8 +108,8 @@ def advance(chain: Chain, exporter: Exporter, deadline: Deadline) -> Chain | Non
             f"days. When the keys are right: {chain.request}"
         )
         return None
-    except PermanentError:
-        log.warning(f"{day}: asking again will not help; the chain goes on without it")
+    except PermanentError as error:
+        log.warning(f"{day}: {error}. The chain goes on without it")
     return chain.rest
 
 
@@ -132,8 +132,7 @@ def failed(chain: Chain, store: Store, layout: Layout, now: datetime) -> None:
         return
     failure = known.failure
     if failure is None or failure.run != chain.run:
-        hours = failure.window_hours if failure else HOURS_A_DAY
-        failure = Failure(day, kind, reason, known.attempts + 1, hours, chain.run, now)
+        failure = Failure(day, kind, reason, known.attempts + 1, known.window_hours, chain.run, now)
         store.write(layout.failure(day), failure.to_json(), seen=ANY, metadata={})
     log.error(report.day_failed(day, failure.kind, f"gave up after every attempt: {failure.reason}"))
 

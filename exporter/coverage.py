@@ -106,7 +106,7 @@ def read_coverage(store: Store, layout: Layout, yesterday: date) -> Coverage:
     running = set(_running(store, layout))
     if not found and not running:
         return Coverage((), yesterday)
-    rows = (found.get(day, Row(day)) for day in days_of(min(found or running), max(yesterday, *found)))
+    rows = (found.get(day, Row(day)) for day in days_of(min(found or running), max([yesterday, *found])))
     return Coverage(tuple(replace(row, running=True) if row.day in running else row for row in rows), yesterday)
 
 

@@ -104,7 +104,11 @@ def _first_hours(known: Known, exporter: Exporter, day: date) -> int:
         return known.window_hours
     name = exporter.settings.layout.manifest(day - timedelta(days=1))
     before = exporter.store.read(name)
-    return Manifest.from_json(before[0], name).window_hours if before else HOURS_A_DAY
+    try:
+        return Manifest.from_json(before[0], name).window_hours if before else HOURS_A_DAY
+    except PermanentError as error:  # that day's trouble, not this one's
+        log.warning(str(error))
+        return HOURS_A_DAY
 
 
 def _manifest(
@@ -236,7 +240,7 @@ def _store_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+        full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
         where = error.filename or "the temp folder or the store's folder"
         todo = "Make room there, or lower EXPORT_TMP_LIMIT_MB" if full else "Look at the path and its permissions"
         raise StoreError(f"{error.strerror or error}: {where}. Nothing of the day is visible. {todo}") from error

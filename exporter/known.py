@@ -24,12 +24,17 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Known:
-    """A day as the store has it now; each is None if it is not there."""
+    """A day as the store has it now; each is None if it is not there.
+
+    ``unproven`` is the number of events in a dump that no manifest proves, left by an exporter that was stopped
+    between the two.
+    """
 
     dump: Entry | None
     manifest: Manifest | None
     manifest_etag: str | None
     failure: Failure | None
+    unproven: int = 0
 
     @property
     def whole(self) -> bool:
@@ -64,12 +69,22 @@ def look(store: Store, layout: Layout, day: date) -> Known:
     """Read what the store has of ``day``."""
     manifest = store.read(layout.manifest(day))
     failure = store.read(layout.failure(day))
-    return Known(
+    known = Known(
         dump=store.stat(layout.dump(day)),
         manifest=Manifest.from_json(manifest[0], layout.manifest(day)) if manifest else None,
         manifest_etag=manifest[1] if manifest else None,
         failure=Failure.from_json(failure[0], layout.failure(day)) if failure else None,
     )
+    if known.dump is None or known.whole:
+        return known
+    return replace(known, unproven=_events_in(known.dump, store))
+
+
+def _events_in(dump: Entry, store: Store) -> int:
+    """As the blob's metadata says; a file's lines are counted, without those of the brackets."""
+    if dump.metadata and "events" in dump.metadata:
+        return int(dump.metadata["events"])
+    return max(0, sum(piece.count(b"\n") for piece in store.stream(dump.name)) - 2)
 
 
 def check_source(known: Known, source: Source) -> None:
@@ -81,7 +96,7 @@ def check_source(known: Known, source: Source) -> None:
     if known.manifest is None:
         return
     stored = known.manifest.source
-    hosts = urlsplit(stored.url).hostname, urlsplit(source.url).hostname
+    hosts = _host(stored.url), _host(source.url)
     projects = stored.project, source.project
     for what, (has, asks) in (("host", hosts), ("project", projects)):
         if has and asks and has != asks:
@@ -89,6 +104,13 @@ def check_source(known: Known, source: Source) -> None:
                 f"{known.manifest.dump} is of {what} {has}, and the keys are for {what} {asks}. It is not replaced. "
                 "Set EXPORT_PREFIX or EXPORT_CONTAINER, so that each project has a place of its own"
             )
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:  # no evidence either
+        return ""
 
 
 def decide(known: Known, new: Manifest, *, force: bool) -> Outcome:
@@ -105,11 +127,10 @@ def decide(known: Known, new: Manifest, *, force: bool) -> Outcome:
     if proves(known.dump, new.sha256, "") or (known.whole and known.manifest and known.manifest.sha256 == new.sha256):
         return Outcome.UNCHANGED
     if not known.whole:
-        unproven = int((known.dump.metadata or {}).get("events", "0"))
-        if unproven > new.events and not force:
+        if known.unproven > new.events and (not force or not new.events):
             raise RetriableError(
                 f"{known.dump.name} was written by an exporter that was stopped before its manifest, and has "
-                f"{unproven} events; Amplitude gives {new.events} now. Try again later, or force the day"
+                f"{known.unproven} events; Amplitude gives {new.events} now. Try again later, or force the day"
             )
         return written
     fewer = known.manifest is not None and new.events < known.manifest.events

@@ -12,8 +12,8 @@ from datetime import date, datetime, time, timedelta
 from functools import cache
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from exporter.coverage import EMPTY, FAILED, MISSING, RUNNING, Coverage, Row
@@ -22,6 +22,9 @@ from exporter.manifest import FINAL, PROVISIONAL
 from exporter.rejections import Rejections
 from exporter.settings import Settings
 from exporter.window import day_end
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 STATES = (FINAL, PROVISIONAL, EMPTY, RUNNING, FAILED, MISSING)
 CHART_DAYS = 90
@@ -169,12 +172,14 @@ def number(count: float) -> str:
 
 
 def size(count: float) -> str:
-    """Bytes as people say them, in decimal units."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if count < 1000:  # noqa: PLR2004 - decimal units
-            return f"{count:.0f} {unit}" if unit == "bytes" or count >= 100 else f"{count:.1f} {unit}"  # noqa: PLR2004 - three digits
+    """Bytes as people say them: three digits, decimal units."""
+    if count < 1000:  # noqa: PLR2004 - decimal units
+        return f"{count:.0f} bytes"
+    for unit in ("kB", "MB", "GB"):
         count /= 1000
-    return f"{count:,.1f} TB"
+        if round(count) < 1000:  # noqa: PLR2004 - decimal units
+            return f"{count:.{1 if round(count, 1) < 100 else 0}f} {unit}"  # noqa: PLR2004 - three digits
+    return f"{count / 1000:,.1f} TB"
 
 
 def long_day(day: date) -> str:
@@ -219,7 +224,9 @@ def _css() -> str:
 
 
 @cache
-def _template() -> Template:
+def _template() -> "Template":
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - the page needs it, the export not
+
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,

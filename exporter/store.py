@@ -212,10 +212,12 @@ class LocalDraft:
 
     def discard(self) -> None:
         """See Draft."""
-        self.file.close()
-        if self._named:
-            self._named.unlink(missing_ok=True)
-            self._named = None
+        try:
+            self.file.close()  # writes what is buffered, which a full disk refuses again
+        finally:
+            if self._named:
+                self._named.unlink(missing_ok=True)
+                self._named = None
 
 
 def _etag(there: os.stat_result) -> str:

@@ -11,6 +11,8 @@ from azure.storage.blob import ContainerClient
 from tests.azure.azurite import Azurite, missing
 from tests.azure.identity import Identity
 
+pytest.register_assert_rewrite("tests.store_contract", "tests.kit", "tests.rules_kit", "tests.blob_kit")
+
 
 @pytest.fixture(scope="session")
 def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:

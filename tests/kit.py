@@ -56,21 +56,10 @@ class Time:
 
 @contextmanager
 def exporting(
-    simulator: Simulator,
-    folder: Path,
-    *,
-    time: Time | None = None,
-    progress: Progress = unseen,
-    tmp_limit_mb: int = 400,
+    source: "Simulator | RawServer", folder: Path, *, time: Time | None = None, progress: Progress = unseen
 ) -> Iterator[Exporter]:
-    """An exporter of the simulator's project into ``folder``."""
-    settings = Settings(
-        api_key=simulator.api_key,
-        secret_key=simulator.secret_key,
-        base_url=simulator.url,
-        data_dir=folder,
-        tmp_limit_mb=tmp_limit_mb,
-    )
+    """An exporter of the source's project into ``folder``."""
+    settings = Settings(api_key=KEYS[0], secret_key=KEYS[1], base_url=source.url, data_dir=folder)
     with open_exporter(settings, (time or Time()).clock(), "run-1", progress) as exporter:
         yield exporter
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.amplitude import REQUEST_SECONDS, AmplitudeClient, means_data
@@ -385,6 +385,7 @@ def test_no_proxy_is_asked_for_this_machine(simulator: Simulator, monkeypatch: p
         assert client.fetch(WHOLE_DAY, checked).requests == 1
 
 
+@settings(deadline=None)
 @given(st.integers(100, 999), st.text(max_size=40), st.sampled_from([HOUR, WHOLE_DAY]))
 def test_every_status_has_a_meaning(status: int, said: str, window: Window) -> None:
     """Only 200 is data, only 404 in Amplitude's words is empty, everything else is an error of ours."""
@@ -400,6 +401,7 @@ def test_every_status_has_a_meaning(status: int, said: str, window: Window) -> N
     assert not isinstance(found, WindowTooBigError) or (status == 400 and window.hours > 1)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_no_error_body_breaks_the_error(body: bytes) -> None:
     """Whatever stands in it, the message is one printable line of bounded length."""

@@ -67,6 +67,7 @@ def losing(azurite: Azurite, container: ContainerClient, *lost: str) -> Iterator
         transport=LostAnswer(*lost, connection_verify=str(azurite.ca_file)),
         initial_backoff=0,
         increment_base=0,
+        random_jitter_range=0,
         retry_to_secondary=False,
     ) as client:
         yield BlobStore(client, PARTS_LIMIT)

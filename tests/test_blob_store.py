@@ -211,6 +211,13 @@ def test_a_write_whose_answer_is_lost_has_happened(azurite: Azurite, container: 
         assert store.read(MANIFEST) == (b"{}", etag)
 
 
+def test_empty_metadata_stay_empty(store: Store) -> None:
+    """A value without text comes back as such, and not as None, from a listing and from a look at one object."""
+    store.write(MANIFEST, b"{}", seen=None, metadata={"kept": ""})
+    assert [*store.list(LAYOUT.manifests), store.stat(MANIFEST)] == [store.stat(MANIFEST)] * 2
+    assert [dict(entry.metadata or {}) for entry in store.list(LAYOUT.manifests)] == [{"kept": ""}]
+
+
 def test_the_store_tells_where_it_is(store: Store, azurite: Azurite, container: ContainerClient) -> None:
     """Its text form is the container's address, for messages."""
     assert str(store) == f"{azurite.blob_url}/{container.container_name}"

@@ -198,6 +198,17 @@ def test_what_cannot_be_read_does_not_stop_the_chain(
     assert name in failures[0]
 
 
+def test_a_day_that_is_not_over_is_left_out(
+    simulator: Simulator, store: MemoryStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A message from a clock that is ahead asks for nothing; the log says why, and the chain goes on."""
+    tomorrow = second_look().moment.date() + timedelta(days=1)
+    with working(simulator, store) as exporter:
+        assert step(Chain("run-1", (tomorrow, BEFORE)), exporter) == REST
+    assert simulator.requests == []
+    assert f"{tomorrow} is not over yet" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("chain", "request_again"),
     [

@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -54,8 +54,12 @@ class Desk:
         own = {"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY), "TMPDIR": str(self.folder / "tmp")}
         return {**own, **keys, "EXPORT_DELAY_SECONDS": "0", "PYTHONWARNINGS": "error", **changed}
 
-    def call(self, *words: str, program: tuple[str, ...] = ("-m", "exporter"), **changed: str) -> "Said":
+    def call(self, *words: str, **changed: str) -> "Said":
         """Call the command line and wait for its end."""
+        return self.call_as(("-m", "exporter"), words, changed)
+
+    def call_as(self, program: Sequence[str], words: Sequence[str], changed: Mapping[str, str]) -> "Said":
+        """Call the command line in another way."""
         done = subprocess.run(
             [sys.executable, *program, *words],
             cwd=self.folder,
@@ -294,6 +298,14 @@ def test_backfill_goes_on_where_it_stopped(desk: Desk) -> None:
     assert desk.call(*words).json == {"done": [], "failed": []}
 
 
+def test_backfill_looks_again_at_provisional_days(desk: Desk) -> None:
+    """A day that was exported before it had settled is not done."""
+    words = ("backfill", "--from", recent(0), "--to", recent(0), "--json")
+    assert desk.call(*words, EXPORT_SETTLE_HOURS="168").json["done"][0]["state"] == "provisional"
+    (done,) = desk.call(*words, EXPORT_SETTLE_HOURS="0").json["done"]
+    assert (done["state"], done["outcome"]) == ("final", "unchanged")
+
+
 def test_status_of_an_empty_store(desk: Desk) -> None:
     """A sentence, and what would be due; no key is needed."""
     said = desk.call("status", AMP_API_KEY="", AMP_SECRET_KEY="")
@@ -377,7 +389,8 @@ def wait_for_a_request(desk: Desk, child: subprocess.Popen[str]) -> None:
     """Return when the exporter has asked for its first window."""
     asked = len(desk.simulator.requests)
     while len(desk.simulator.requests) == asked:
-        assert child.poll() is None
+        with pytest.raises(subprocess.TimeoutExpired):
+            child.wait(0.01)
 
 
 def test_secrets_are_in_no_output_and_no_file(desk: Desk) -> None:
@@ -456,7 +469,8 @@ def test_simulate_serves_until_it_is_stopped(desk: Desk) -> None:
         assert url
         said = desk.call("export", "--day", str(DAY), "--json", AMP_BASE_URL=url[0])
         child.send_signal(signal.SIGINT)
-        out, err = child.communicate(timeout=30)
+        out = child.stdout.read()
+        _, err = child.communicate(timeout=30)
     assert said.code == 0
     assert said.json["done"][0]["events"] > 0
     assert "status 503" in said.err
@@ -493,7 +507,7 @@ def test_a_full_disk_is_one_clear_sentence(tmp_path: Path) -> None:
     (tmp_path / "tmp").mkdir()
     with Simulator(events_per_hour=60) as simulator:
         desk = Desk(tmp_path, simulator)
-        said = desk.call("export", "--day", str(DAY), program=("-c", SMALL_FILES))
+        said = desk.call_as(("-c", SMALL_FILES), ("export", "--day", str(DAY)), {})
     assert said.code == 1
     (failed,) = [line for line in said.err.splitlines() if "day failed: " in line]
     assert "kind=retriable reason=File too large: " in failed
@@ -503,20 +517,18 @@ def test_a_full_disk_is_one_clear_sentence(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "words", "code", "says"),
+    ("name", "words", "code", "says"),
     [
-        ({"EXPORT_LOG_DIR": "a-file"}, "export", 2, "EXPORT_LOG_DIR: a-file/log_"),
-        ({"EXPORT_DATA_DIR": "a-file"}, "export", 1, "day failed: day="),
-        ({"EXPORT_DATA_DIR": "a-file"}, "status", 1, "Not a directory"),
-        ({"EXPORT_DATA_DIR": "a-file"}, "verify --day 2025-11-06", 1, "Not a directory"),
+        ("EXPORT_LOG_DIR", "export", 2, "EXPORT_LOG_DIR: a-file/log_"),
+        ("EXPORT_DATA_DIR", "export", 1, "day failed: day="),
+        ("EXPORT_DATA_DIR", "status", 1, "Not a directory"),
+        ("EXPORT_DATA_DIR", "verify --day 2025-11-06", 1, "Not a directory"),
     ],
 )
-def test_a_file_in_the_way_is_a_sentence(
-    desk: Desk, changed: Mapping[str, str], words: str, code: int, says: str
-) -> None:
+def test_a_file_in_the_way_is_a_sentence(desk: Desk, name: str, words: str, code: int, says: str) -> None:
     """A folder that cannot be used is named; no traceback is shown."""
     (desk.folder / "a-file").write_text("not a folder")
-    said = desk.call(*words.split(), **changed)
+    said = desk.call(*words.split(), **{name: "a-file"})
     assert said.code == code
     assert says in said.err
     assert "a-file" in said.err

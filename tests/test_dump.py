@@ -3,7 +3,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.archive import Events
@@ -27,6 +27,7 @@ def events(lines: list[bytes], hour: int = 0) -> Events:
     return Events(hour, b"".join(line + b"\n" for line in lines), len(lines))
 
 
+@settings(deadline=None)
 @given(blocks)
 def test_the_lines_joined_are_the_dump(store: LocalStore, parts: list[list[bytes]]) -> None:
     """However they came in blocks, not a byte of a line changes; size and SHA-256 are those of the text."""
@@ -43,6 +44,7 @@ def test_the_lines_joined_are_the_dump(store: LocalStore, parts: list[list[bytes
     assert (dump.size, dump.sha256) == (len(text), hashlib.sha256(text).hexdigest())
 
 
+@settings(deadline=None)
 @given(blocks, blocks, blocks)
 def test_going_back_leaves_no_trace(
     store: LocalStore, before: list[list[bytes]], spoilt: list[list[bytes]], after: list[list[bytes]]

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from exporter.errors import OtherSourceError, PermanentError, RetriableError
 from exporter.known import Known, Outcome, check_source, decide, kept, look, proves, says_the_same
 from exporter.layout import Layout
 from exporter.manifest import FINAL, PROVISIONAL, Failure, Manifest, Source
-from exporter.store import Entry
+from exporter.store import ANY, Entry, LocalStore
 from tests.kit import DAY
 from tests.memory_store import MemoryStore
 from tests.rules_kit import manifest_of, moment
@@ -73,12 +74,21 @@ def test_an_unproven_dump_is_replaced() -> None:
 
 
 def test_an_unproven_dump_with_more_events_waits() -> None:
-    """What a killed exporter committed is not shrunk either, where the store tells how much it is."""
-    dump = replace(DUMP, metadata={"sha256": "f" * 64, "events": "20"})
-    known = Known(dump, None, None, None)
+    """What a killed exporter committed is not shrunk either."""
+    known = Known(DUMP, None, None, None, unproven=20)
     with pytest.raises(RetriableError, match="20 events; Amplitude gives 12 now"):
         decide(known, new(12), force=False)
     assert decide(known, new(12), force=True) is Outcome.WRITTEN
+
+
+def test_an_unproven_dump_is_counted(tmp_path: Path) -> None:
+    """Without a manifest a file's events are counted, a blob's are in its metadata; brackets do not count."""
+    layout, store = Layout(), LocalStore(tmp_path)
+    name = layout.dump(STORED.day)
+    store.write(name, b'[\n{"a":1},\n{"a":2}\n]\n', seen=None, metadata={})
+    assert look(store, layout, STORED.day).unproven == 2
+    store.write(name, b"[]\n", seen=ANY, metadata={})
+    assert look(store, layout, STORED.day).unproven == 0
 
 
 def test_a_killed_export_is_taken_up_where_it_stopped() -> None:

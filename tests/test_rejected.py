@@ -2,7 +2,7 @@ import base64
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.errors import RejectedError
@@ -20,6 +20,7 @@ def records(rejected: RejectedLines) -> list[str]:
     return rejected.open().read().decode().split("\n")[:-1]
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200).filter(lambda line: b"\n" not in line))
 def test_every_byte_of_a_line_comes_back(line: bytes) -> None:
     """Also of what is no UTF-8, and the record stays one line."""
@@ -34,6 +35,7 @@ def test_every_byte_of_a_line_comes_back(line: bytes) -> None:
     }
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=20), max_size=8))
 def test_every_byte_of_a_line_in_pieces_comes_back(pieces: list[bytes]) -> None:
     """However it is cut: base64 goes over the cuts."""

@@ -1,7 +1,7 @@
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.load import Plan
@@ -54,6 +54,7 @@ def test_a_window_is_whole_utc_hours_of_one_day(start: datetime, hours: int) -> 
         Window(start, hours)
 
 
+@settings(deadline=None)
 @given(windows(), st.integers(1, 30))
 def test_cutting_keeps_every_hour_once_and_in_order(window: Window, hours: int) -> None:
     """The pieces together ask for exactly the window's hours; none is wider than was asked."""
@@ -63,6 +64,7 @@ def test_cutting_keeps_every_hour_once_and_in_order(window: Window, hours: int) 
     assert len(pieces) == -(-window.hours // hours)
 
 
+@settings(deadline=None)
 @given(windows(), dates, st.integers(0, 30))
 def test_a_window_holds_the_hours_it_asks_for_and_no_others(window: Window, day: date, hour: int) -> None:
     """`holds` agrees with the wire, on this day and on others."""
@@ -71,6 +73,7 @@ def test_a_window_holds_the_hours_it_asks_for_and_no_others(window: Window, day:
     assert window.holds(day, hour) == ((day, hour) in asked)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 23), max_size=12), st.integers(1, 24))
 def test_halving_keeps_every_hour_and_never_widens(refusals: list[int], begun_with: int) -> None:
     """Whatever is refused and when: each hour is loaded once, and nothing is wider than half of what was refused."""
@@ -104,6 +107,7 @@ def test_days_of_a_range_are_all_its_days() -> None:
     assert days_of(DAY, date(2025, 11, 5)) == []
 
 
+@settings(deadline=None)
 @given(dates)
 def test_a_day_is_read_as_it_is_written(day: date) -> None:
     """`parse_day` reads what `str` writes."""

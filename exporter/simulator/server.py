@@ -63,6 +63,7 @@ class _Exchange(BaseHTTPRequestHandler):
     """One connection; kept open from request to request."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # small answers would wait 40 ms for the client's delayed ACK
     server_version, sys_version = "simulator", ""
     server: Server
 

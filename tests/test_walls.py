@@ -1,0 +1,138 @@
+"""The walls between the modules, read from their syntax trees."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+PACKAGE = REPOSITORY / "exporter"
+APP = REPOSITORY / "function_app.py"
+SIMULATOR = PACKAGE / "simulator"
+COMMAND_LINE = (PACKAGE / "__main__.py", PACKAGE / "cli")
+CLOCKS = frozenset(
+    f"{owner}.{name}"
+    for owner, names in {
+        "datetime": ("now", "utcnow", "today"),
+        "date": ("today",),
+        "time": ("time", "time_ns", "monotonic", "perf_counter", "sleep"),
+    }.items()
+    for name in names
+)
+ENVIRONMENT = frozenset({"os.environ", "os.environb", "os.getenv", "os.putenv"})
+
+
+def modules(*places: Path) -> list[Path]:
+    """Every module in the given files and folders."""
+    found = [path for place in places for path in (place.rglob("*.py") if place.is_dir() else [place])]
+    return sorted(path for path in found if path.exists())
+
+
+def within(path: Path, *places: Path) -> bool:
+    """Whether a module is one of the files, or in one of the folders."""
+    return any(place == path or place in path.parents for place in places)
+
+
+def imported(path: Path) -> set[str]:
+    """The full name of everything that a module imports, inside functions too: `azure.storage.blob.BlobClient`."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def used(path: Path) -> set[str]:
+    """Every `owner.name` that a module mentions, and what it imports from a module by name."""
+    tree = ast.parse(path.read_text())
+    mentioned = {
+        f"{node.value.id}.{node.attr}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    }
+    return mentioned | imported(path)
+
+
+def importers(library: str, *places: Path) -> Iterator[str]:
+    """The modules that import a library or a part of it, by their path in the repository."""
+    for path in modules(*places):
+        if any(name == library or name.startswith(f"{library}.") for name in imported(path)):
+            yield path.relative_to(REPOSITORY).as_posix()
+
+
+@pytest.mark.parametrize(
+    ("library", "allowed"),
+    [
+        ("azure.functions", set()),
+        ("requests", {"exporter/amplitude.py"}),
+        ("urllib3", {"exporter/amplitude.py", "exporter/retries.py"}),
+        ("dotenv", {"exporter/__main__.py"}),
+        ("isal", {"exporter/archive.py"}),
+    ],
+)
+def test_a_library_has_its_place(library: str, allowed: set[str]) -> None:
+    """Only these modules of the package import it, and they do."""
+    assert set(importers(library, PACKAGE)) == allowed
+
+
+def test_azure_stays_in_the_blob_modules() -> None:
+    """Only the store for blobs, and what it is made of, imports the SDK."""
+    blobs = {f"exporter/{name}.py" for name in ("azure_errors", "blob_draft", "blob_store", "lease")}
+    assert set(importers("azure", PACKAGE)) <= blobs
+    assert "exporter/blob_store.py" in set(importers("azure", PACKAGE))
+
+
+def test_the_terminal_library_stays_in_the_command_line() -> None:
+    """The app is deployed without it."""
+    found = set(importers("rich", PACKAGE, APP))
+    assert found
+    assert all(name.startswith("exporter/cli/") for name in found)
+
+
+def test_nobody_imports_the_command_line_or_the_simulator() -> None:
+    """They are not deployed: only the command line's own modules may know them."""
+    others = [path for path in modules(PACKAGE, APP) if not within(path, *COMMAND_LINE, SIMULATOR)]
+    assert others
+    for library in ("exporter.cli", "exporter.simulator", "exporter.__main__"):
+        assert list(importers(library, *others)) == []
+
+
+def test_the_simulator_shares_nothing_with_the_exporter() -> None:
+    """A mistake of the exporter must not be repeated by the server it is tested against."""
+    for path in modules(SIMULATOR):
+        ours = {name for name in imported(path) if name.split(".")[0] == "exporter"}
+        assert all(name.startswith("exporter.simulator.") for name in ours), path
+    for library in ("requests", "urllib3", "azure", "isal"):
+        assert list(importers(library, SIMULATOR)) == []
+
+
+@pytest.mark.parametrize("forbidden", [CLOCKS, ENVIRONMENT], ids=["clock", "environment"])
+def test_the_entry_points_read_clock_and_environment(forbidden: frozenset[str]) -> None:
+    """Every other module of the exporter is given them. The simulator is a server with a clock of its own."""
+    entries = (PACKAGE / "__main__.py", APP, SIMULATOR)
+    for path in modules(PACKAGE):
+        if not within(path, *entries):
+            assert used(path) & forbidden == set(), path
+    assert used(PACKAGE / "__main__.py") & forbidden
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("import azure.functions as func", {"azure.functions"}),
+        ("def f():\n    from azure import functions", {"azure.functions"}),
+        ("from datetime import datetime\ndatetime.now()", {"datetime.datetime", "datetime.now"}),
+        ("from time import sleep", {"time.sleep"}),
+        ("from os import environ", {"os.environ"}),
+        ("import os\nos.environ['A']", {"os", "os.environ"}),
+    ],
+)
+def test_the_reader_of_imports_finds_them(tmp_path: Path, text: str, names: set[str]) -> None:
+    """However it is written, it is found."""
+    module = tmp_path / "module.py"
+    module.write_text(text)
+    assert used(module) == names
