@@ -21,8 +21,7 @@ def main() -> int:
     """Run the command; return the exit code."""
     arguments = parse_arguments(sys.argv[1:])
     clock = Clock(now=lambda: datetime.now(UTC), monotonic=time.monotonic, sleep=time.sleep)
-    own = arguments.command == "demo"
-    environment = {} if own else {**{k: v or "" for k, v in dotenv_values(".env", interpolate=False).items()}, **os.environ}
+    environment = {} if arguments.command == "demo" else _environment()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return perform(Call(arguments, environment, clock))
@@ -45,6 +44,12 @@ def main() -> int:
         return INTERRUPTED
     finally:
         logging.shutdown()
+
+
+def _environment() -> dict[str, str]:
+    """The environment, and what `.env` adds to it; a dollar sign in a key is a dollar sign."""
+    written = dotenv_values(".env", interpolate=False)
+    return {name: value or "" for name, value in written.items()} | dict(os.environ)
 
 
 if __name__ == "__main__":
