@@ -3,12 +3,13 @@
 import logging
 import os
 import time
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import List  # noqa: UP035 - Microsoft's loader refuses the whole app for Out[list[str]]
 
 import azure.functions as func
 
-from exporter import http, report
+from exporter import http, page, report, telemetry
 from exporter.chain import Chain, advance, chains, failed
 from exporter.clock import Clock, Deadline
 from exporter.coverage import read_coverage
@@ -32,97 +33,108 @@ app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 @app.function_name("nightly")
 @app.timer_trigger(arg_name="timer", schedule="%EXPORT_SCHEDULE%", run_on_startup=False, use_monitor=True)
 @app.queue_output(arg_name="queue", queue_name=QUEUE, connection=STORAGE)
-def nightly(timer: func.TimerRequest, queue: func.Out[str]) -> None:
+def nightly(timer: func.TimerRequest, queue: func.Out[str], context: func.Context) -> None:
     """Ask the core which days are due, and queue them as one chain."""
-    if timer.past_due:
-        log.warning("the timer is past due: the app was not running at the scheduled time")
-    settings, now = _settings(keys_needed=False), clock.now()
-    for warning in unknown_names(os.environ):
-        log.warning(warning)
-    with open_store(settings) as store:
-        held = read_coverage(store, settings.layout, yesterday_of(now))
-    run, days = new_run(now), due_days_of(held, now, settings)
-    for chain in chains(days, run, force=False, most=1):
-        queue.set(chain.to_json())
-    log.info(report.run_queued(run, len(days), held.newest, held.missing))
+    with _operation(context):
+        if timer.past_due:
+            log.warning("the timer is past due: the app was not running at the scheduled time")
+        settings, now = _settings(keys_needed=False), clock.now()
+        for warning in unknown_names(os.environ):
+            log.warning(warning)
+        with open_store(settings) as store:
+            held = read_coverage(store, settings.layout, yesterday_of(now))
+        run, days = new_run(now), due_days_of(held, now, settings)
+        for chain in chains(days, run, force=False, most=1):
+            queue.set(chain.to_json())
+        log.info(report.run_queued(run, len(days), held.newest, held.missing))
 
 
 @app.function_name("export_day")
 @app.queue_trigger(arg_name="message", queue_name=QUEUE, connection=STORAGE)
 @app.queue_output(arg_name="queue", queue_name=QUEUE, connection=STORAGE)
-def export_day(message: func.QueueMessage, queue: func.Out[str]) -> None:
+def export_day(message: func.QueueMessage, queue: func.Out[str], context: func.Context) -> None:
     """Export the chain's first day and send the rest on. The platform repeats what raises."""
-    chain = Chain.from_json(message.get_body())
-    with open_exporter(_settings(), clock, chain.run) as exporter:
-        rest = advance(chain, exporter, Deadline(clock, clock.monotonic() + DAY_SECONDS))
-    if rest:
-        queue.set(rest.to_json())
+    with _operation(context):
+        chain = Chain.from_json(message.get_body())
+        with open_exporter(_settings(), clock, chain.run) as exporter:
+            rest = advance(chain, exporter, Deadline(clock, clock.monotonic() + DAY_SECONDS))
+        if rest:
+            queue.set(rest.to_json())
 
 
 @app.function_name("export_day_failed")
 @app.queue_trigger(arg_name="message", queue_name=f"{QUEUE}-poison", connection=STORAGE)
 @app.queue_output(arg_name="queue", queue_name=QUEUE, connection=STORAGE)
-def export_day_failed(message: func.QueueMessage, queue: func.Out[str]) -> None:
+def export_day_failed(message: func.QueueMessage, queue: func.Out[str], context: func.Context) -> None:
     """Record the day that the platform gave up on, and send the rest on.
 
     Nothing stands behind this function: a message that it fails on comes back five times and is then gone, and its
     days with it. So where the failure cannot be recorded (wrong settings, no way to the store) it is only logged, and
     the rest goes on all the same: a day that is not whole shows as missing, and is due, without any record.
     """
-    try:
-        chain = Chain.from_json(message.get_body())
-    except ValueError as error:
-        log.error(f"a message on {QUEUE} is dropped: {error}")
-        return
-    try:
-        settings = _settings(keys_needed=False)
-        with open_store(settings) as store:
-            failed(chain, store, settings.layout, clock.now())
-    except ExportError as error:
-        reason = f"gave up after every attempt, and this is not on record: {error}"
-        log.error(report.day_failed(chain.days[0], error.kind, reason))
-    if chain.rest:
-        queue.set(chain.rest.to_json())
+    with _operation(context):
+        try:
+            chain = Chain.from_json(message.get_body())
+        except ValueError as error:
+            log.error(f"a message on {QUEUE} is dropped: {error}")
+            return
+        try:
+            settings = _settings(keys_needed=False)
+            with open_store(settings) as store:
+                failed(chain, store, settings.layout, clock.now())
+        except ExportError as error:
+            reason = f"gave up after every attempt, and this is not on record: {error}"
+            log.error(report.day_failed(chain.days[0], error.kind, reason))
+        if chain.rest:
+            queue.set(chain.rest.to_json())
 
 
 @app.function_name("rerun")
 @app.route(route="exports/{day?}", methods=["POST"])
 @app.queue_output(arg_name="queue", queue_name=QUEUE, connection=STORAGE)
-def rerun(req: func.HttpRequest, queue: func.Out[List[str]]) -> func.HttpResponse:  # noqa: UP006 - as above
+def rerun(req: func.HttpRequest, queue: func.Out[List[str]], context: func.Context) -> func.HttpResponse:  # noqa: UP006 - as above
     """Queue days that a person asks for."""
-    now = clock.now()
-    try:
-        asked = http.read_rerun(req.route_params.get("day"), req.get_body(), now)
-        settings = _settings()
-        with open_store(settings) as store:
-            held = read_coverage(store, settings.layout, yesterday_of(now))
-    except (http.BadRequestError, ExportError) as error:
-        return _sent(http.answer_error(error))
-    run = new_run(now)
-    queued, answer = http.queue_rerun(asked, held, run, settings.concurrency)
-    if queued:
-        queue.set([chain.to_json() for chain in queued])
-        days = sum(len(chain.days) for chain in queued)
-        log.info(report.run_queued(run, days, held.newest, held.missing))
-    return _sent(answer)
+    with _operation(context):
+        now = clock.now()
+        try:
+            asked = http.read_rerun(req.route_params.get("day"), req.get_body(), now)
+            settings = _settings()
+            with open_store(settings) as store:
+                held = read_coverage(store, settings.layout, yesterday_of(now))
+        except (http.BadRequestError, ExportError) as error:
+            return _sent(http.answer_error(error))
+        run = new_run(now)
+        queued, answer = http.queue_rerun(asked, held, run, settings.concurrency)
+        if queued:
+            queue.set([chain.to_json() for chain in queued])
+            days = sum(len(chain.days) for chain in queued)
+            log.info(report.run_queued(run, days, held.newest, held.missing))
+        return _sent(answer)
 
 
 @app.function_name("coverage")
 @app.route(route="exports/{day?}", methods=["GET"])
-def coverage(req: func.HttpRequest) -> func.HttpResponse:
-    """Show what the store holds: of one day, or of a range."""
-    now, text = clock.now(), req.route_params.get("day")
-    try:
-        day = http.read_day(text) if text else None
-        first, last = http.read_range(req.params)
-        settings = _settings(keys_needed=False)
-        with open_store(settings) as store:
-            if day:
-                return _sent(http.answer_day(day, look(store, settings.layout, day)))
-            held = read_coverage(store, settings.layout, yesterday_of(now))
-    except (http.BadRequestError, ExportError) as error:
-        return _sent(http.answer_error(error))
-    return _sent(http.answer_coverage(held, first, last, settings, now))
+def coverage(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """Show what the store holds: of one day, or of a range; a range as a page for a browser."""
+    with _operation(context):
+        now, text = clock.now(), req.route_params.get("day")
+        try:
+            day = http.read_day(text) if text else None
+            first, last = http.read_range(req.params)
+            settings = _settings(keys_needed=False)
+            with open_store(settings) as store:
+                if day:
+                    return _sent(http.answer_day(day, look(store, settings.layout, day)))
+                held = read_coverage(store, settings.layout, yesterday_of(now))
+                if page.wanted(req.headers.get("Accept", "")):
+                    return _sent(http.show_coverage(held, first, last, store, settings, now))
+        except (http.BadRequestError, ExportError) as error:
+            return _sent(http.answer_error(error))
+        return _sent(http.answer_coverage(held, first, last, settings, now))
+
+
+def _operation(context: func.Context) -> AbstractContextManager[None]:
+    return telemetry.operation(context.trace_context.trace_parent, context.trace_context.trace_state)
 
 
 def _settings(*, keys_needed: bool = True) -> Settings:
@@ -134,6 +146,6 @@ def _settings(*, keys_needed: bool = True) -> Settings:
     return settings
 
 
-def _sent(answer: http.Answer) -> func.HttpResponse:
-    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-    return func.HttpResponse(answer.text, status_code=answer.status, mimetype="application/json", headers=headers)
+def _sent(answer: http.Answer | http.Shown) -> func.HttpResponse:
+    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **answer.headers}
+    return func.HttpResponse(answer.text, status_code=answer.status, mimetype=answer.kind, headers=headers)

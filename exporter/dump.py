@@ -70,4 +70,5 @@ class Dump:
 def write_to_local(blocks: Iterable[Events], dump: Dump) -> None:
     """Write a window's events behind those that are there."""
     for events in blocks:
-        dump.add(events)
+        if events.count:
+            dump.add(events)

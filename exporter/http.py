@@ -5,14 +5,17 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, ClassVar
 
+from exporter import page
 from exporter.chain import Chain, chains
 from exporter.coverage import Coverage
 from exporter.due import due_days_of, yesterday_of
 from exporter.known import Known
 from exporter.manifest import FINAL
+from exporter.rejections import read_rejections
 from exporter.settings import Settings
+from exporter.store import Store
 from exporter.window import days_of, parse_day
 
 MOST_DAYS = 1_100
@@ -44,11 +47,23 @@ class Answer:
 
     status: int
     body: Mapping[str, Any]
+    kind: ClassVar[str] = "application/json"
+    headers: ClassVar[Mapping[str, str]] = {}
 
     @property
     def text(self) -> str:
         """The body as it is sent."""
         return json.dumps(self.body, indent=1, default=str) + "\n"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A page for a browser, and the headers that it needs."""
+
+    text: str
+    headers: Mapping[str, str]
+    status: ClassVar[int] = 200
+    kind: ClassVar[str] = "text/html"
 
 
 def read_rerun(day: str | None, body: bytes, now: datetime) -> Asked:
@@ -121,6 +136,15 @@ def answer_coverage(coverage: Coverage, first: date, last: date, settings: Setti
             "days": [row.plain() for row in coverage.rows if first <= row.day <= last],
         },
     )
+
+
+def show_coverage(
+    coverage: Coverage, first: date, last: date, store: Store, settings: Settings, now: datetime
+) -> Shown:
+    """The same as a page, with the places and reasons of rejected lines."""
+    rows = [row for row in coverage.rows if first <= row.day <= last]
+    rejections = read_rejections(store, settings.layout, rows)
+    return Shown(page.render(coverage, rows, rejections, settings, now), page.headers())
 
 
 def answer_day(day: date, known: Known) -> Answer:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter import archive
+from exporter import members
 from exporter.errors import BadArchiveError, RejectedError
 from exporter.simulator import Simulator
 from exporter.window import Window
@@ -292,7 +292,7 @@ def test_a_directory_has_a_bound() -> None:
 )
 def test_a_bomb_is_refused(body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever it inflates to: lines, nothing at all, padding; the bound is lowered here to spare time."""
-    monkeypatch.setattr(archive, "INFLATED_EXTRA", 1 << 20)
+    monkeypatch.setattr(members, "INFLATED_EXTRA", 1 << 20)
     content = zipped([(member(), body)])
     refused(content, "inflates to more than a sound archive of its size can hold")
 

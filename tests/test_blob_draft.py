@@ -52,10 +52,10 @@ def committed_in(blob: BlobClient) -> list[str]:
     return [str(block.id) for block in blob.get_block_list("committed")[0]]
 
 
-def write_long(draft: BlobDraft) -> None:
-    """Write a day of a gigabyte."""
-    for _ in range(1000):
-        draft.write(0, HOUR[:1_000_000])
+def write_long(draft: BlobDraft, piece: int) -> None:
+    """Write 500 MB, so many bytes at a time."""
+    for _ in range(500_000_000 // piece):
+        draft.write(0, HOUR[:piece])
 
 
 @contextmanager
@@ -234,7 +234,7 @@ def test_an_error_while_staging_stops_the_writer(container: ContainerClient, blo
     blob.stage_block("short", b"x")
     draft = store_in(container).draft(DUMP, None)
     with pytest.raises(StoreError):
-        write_long(draft)
+        write_long(draft, 1_000_000)
     draft.discard()
 
 
@@ -248,7 +248,7 @@ def test_a_full_disk_leaves_nothing(
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
     try:
         with pytest.raises(OSError, match="too large"):
-            write_long(draft)
+            write_long(draft, 1000)
         draft.discard()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -1,8 +1,10 @@
 """What is deployed, and what importing it does. tests/functions_host/ runs it."""
 
+import ast
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -98,6 +100,25 @@ def test_requirements_alone_are_enough(tree: Path) -> None:
     done = run(sys.executable, tree, code)
     assert done.returncode == 0, done.stderr
     assert set(json.loads(done.stdout.replace("'", '"'))) == FUNCTIONS
+
+
+def test_requirements_hold_what_is_imported_late(tree: Path) -> None:
+    """Imports inside of functions count, too: they would fail at the first call that comes by."""
+    names = sorted(set(imported(tree)))
+    code = f"{IMPORT}; import importlib.util; print([name for name in {names} if not importlib.util.find_spec(name)])"
+    done = run(sys.executable, tree, code)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+    assert {"azure", "msgspec", "requests"} <= set(names)
+
+
+def imported(tree: Path) -> Iterator[str]:
+    """The packages that the tree's own modules import, wherever in them."""
+    for path in (tree / "function_app.py", *(tree / "exporter").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                yield from (alias.name.split(".")[0] for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                yield node.module.split(".")[0]
 
 
 def test_the_app_loads_on_python_312(tmp_path: Path) -> None:

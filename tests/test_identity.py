@@ -119,8 +119,10 @@ def test_expired_token(env: dict[str, str], make_identity: Callable[..., Identit
 
 
 def test_no_token(env: dict[str, str], make_identity: Callable[..., Identity]) -> None:
-    """An identity that is not there: the line names the setting, and says what the endpoint said."""
-    line = refused_line(env | make_identity(client_id="another").env)
+    """An identity that is not there: the line names the setting, and the endpoint's words; it was asked once."""
+    other = make_identity(client_id="another")
+    line = refused_line(env | other.env)
+    assert len(other.asked) == 1
     assert "no token could be had for the identity" in line
     assert "is AZURE_CLIENT_ID its client id?" in line
     assert "No User Assigned or Delegated Managed Identity found for specified ClientId" in line

@@ -7,8 +7,9 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
@@ -36,26 +37,23 @@ def _ignored(path: Path, patterns: Sequence[str]) -> bool:
 
 def packages(python: str) -> Path:
     """A folder with requirements.txt installed for ``python``, and nothing else."""
-    requirements = (ROOT / "requirements.txt").read_text()
-    folder = _named("packages", python, requirements)
-    if not folder.exists():
-        making = folder.with_suffix(".making")
-        shutil.rmtree(making, ignore_errors=True)
-        _run(python, "-m", "pip", "install", "--target", str(making), "-r", str(ROOT / "requirements.txt"))
-        making.rename(folder)
-    return folder
+    requirements = ROOT / "requirements.txt"
+
+    def install(folder: Path) -> None:
+        _run(python, "-m", "pip", "install", "--target", str(folder), "-r", str(requirements))
+
+    return _made("packages", python, requirements.read_text(), install)
 
 
 def worker(python: str) -> str:
     """The Python of an environment that has a worker's own packages, and nothing else."""
     pins = [line for line in (ROOT / "requirements-dev.txt").read_text().splitlines() if WORKER.match(line)]
-    folder = _named("worker", python, "".join(pins))
-    if not (folder / "made").exists():
-        shutil.rmtree(folder, ignore_errors=True)
+
+    def install(folder: Path) -> None:
         _run(python, "-m", "venv", str(folder))
         _run(str(folder / "bin/python"), "-m", "pip", "install", *pins)
-        (folder / "made").touch()
-    return str(folder / "bin/python")
+
+    return str(_made("worker", python, "".join(pins), install) / "bin/python")
 
 
 def deploy(folder: Path, python: str, *, without: str = "") -> Path:
@@ -69,9 +67,20 @@ def deploy(folder: Path, python: str, *, without: str = "") -> Path:
     return folder
 
 
-def _named(what: str, python: str, content: str) -> Path:
+def _made(what: str, python: str, content: str, install: Callable[[Path], None]) -> Path:
+    """The folder for this Python and content; installed beside it and moved, so that it is whole if it is there."""
     version = _run(python, "-c", "import sys; print(sys.version.split()[0])").strip()
-    return BUILD / f"{what}-{version}-{zlib.crc32(content.encode()):08x}"
+    folder = BUILD / f"{what}-{version}-{zlib.crc32(content.encode()):08x}"
+    if not folder.exists():
+        BUILD.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=BUILD, ignore_cleanup_errors=True) as making:
+            install(Path(making) / what)
+            try:
+                (Path(making) / what).rename(folder)
+            except OSError:
+                if not folder.exists():  # else another run of the tests was quicker
+                    raise
+    return folder
 
 
 def _run(*command: str) -> str:

@@ -1,0 +1,124 @@
+"""`make bench`: this exporter beside other ways, in turn, within one run; writes `docs/benchmarks.md` and a picture."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from tests.azure.azurite import missing
+from tests.bench import page, picture
+from tests.bench.contenders import CONTENDERS, Contender
+from tests.bench.day import MEGABYTE, Day, made, make
+from tests.bench.measure import REPOSITORY, Run, WrongOutputError, measured, measured_start, too_little_memory
+from tests.bench.results import Results, targets
+
+LARGE_MB = 1_000
+"""From this size on, slow ways are measured once."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One measurement to be made."""
+
+    size: int
+    number: int
+    contender: Contender
+
+    def __str__(self) -> str:
+        return f"{self.size:,} MB, run {self.number}: {self.contender.title}"
+
+
+def main(words: Sequence[str], console: Console) -> int:
+    """Measure, tell, write; exit code 1 if an output was wrong."""
+    arguments = _arguments(words)
+    runs = []
+    try:
+        days = {size: _day(size, arguments.folder, console) for size in arguments.sizes}
+        with console.status("start-up"):
+            runs += [measured_start(arguments.folder, number) for number in range(1, arguments.runs + 1)]
+        skipped = _skipped(arguments)
+        turns = [turn for turn in _turns(arguments) if (turn.size, turn.contender.key) not in skipped]
+        for count, turn in enumerate(turns, start=1):
+            with console.status(f"{count} of {len(turns)}: {turn}"):
+                run = measured(turn.contender, days[turn.size], turn.number)
+            runs.append(run)
+            console.print(f"{count} of {len(turns)}: {turn}: {_told(run)}")
+    except WrongOutputError as error:
+        console.print(str(error))
+        return 1
+    for reason in skipped.values():
+        console.print(f"not measured: {reason}")
+    _write(Results(runs), list(skipped.values()), arguments.folder, arguments.docs)
+    for target in targets(Results(runs)):
+        if target.reached is not None:
+            console.print(f"{target.what}: {target.reached:.3g}{target.unit}, at most {target.must:.3g}{target.unit}")
+    console.print(f"Written: {arguments.docs / 'benchmarks.md'}")
+    return 0
+
+
+def _arguments(words: Sequence[str]) -> argparse.Namespace:
+    keys = [contender.key for contender in CONTENDERS]
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--sizes", type=_sizes, default=[50, 500, 2000], help="MB of JSON lines (default: 50,500,2000)")
+    parser.add_argument("--runs", type=int, default=3, help="of each way; the slow ones run once from 1,000 MB on")
+    parser.add_argument("--only", type=lambda text: text.split(","), default=keys, help=f"of {','.join(keys)}")
+    parser.add_argument("--folder", type=Path, default=REPOSITORY / "build/bench", help="for the simulated days")
+    parser.add_argument("--docs", type=Path, default=REPOSITORY / "docs", help="where the page goes")
+    return parser.parse_args(words)
+
+
+def _sizes(text: str) -> list[int]:
+    return sorted({int(size) for size in text.split(",")})
+
+
+def _day(size: int, folder: Path, console: Console) -> Day:
+    """The day, made if it is not there yet."""
+    place = folder / str(size)
+    with console.status(f"making a day of {size:,} MB, once"):
+        day = made(size, place) or make(size, place)
+    archive = day.facts.archive_bytes / MEGABYTE
+    console.print(f"{size:,} MB: {day.facts.events:,} events, an archive of {archive:,.0f} MB")
+    return day
+
+
+def _turns(arguments: argparse.Namespace) -> Iterator[Turn]:
+    """Way after way, then all of them again."""
+    for size in arguments.sizes:
+        for number in range(1, arguments.runs + 1):
+            for contender in CONTENDERS:
+                once = contender.slow and size >= LARGE_MB
+                if contender.key in arguments.only and not (once and number > 1):
+                    yield Turn(size, number, contender)
+
+
+def _skipped(arguments: argparse.Namespace) -> dict[tuple[int, str], str]:
+    """What cannot be measured here, and why."""
+    found = {}
+    for turn in _turns(arguments):
+        reason = missing() if turn.contender.uploads else None
+        if reason := reason or too_little_memory(turn.contender, turn.size):
+            found[turn.size, turn.contender.key] = f"{turn.contender.title}, {turn.size:,} MB ({reason})"
+    return found
+
+
+def _told(run: Run) -> str:
+    return (
+        f"{run.wall:.2f} s, {run.cpu:.2f} s of CPU, {run.memory / MEGABYTE:,.0f} MB of memory, "
+        f"{run.temp / MEGABYTE:,.0f} MB of working files"
+    )
+
+
+def _write(results: Results, skipped: Sequence[str], folder: Path, docs: Path) -> None:
+    (folder / "results.json").write_text(json.dumps([asdict(run) for run in results.runs], indent=1))
+    (docs / page.PICTURE).parent.mkdir(parents=True, exist_ok=True)
+    (docs / page.PICTURE).write_text(picture.drawn(results))
+    (docs / "benchmarks.md").write_text(page.written(results, skipped, datetime.now(UTC)))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], Console(stderr=True, highlight=False)))
