@@ -46,7 +46,7 @@ def nightly(timer: func.TimerRequest, queue: func.Out[str], context: func.Contex
         run, days = new_run(now), due_days_of(held, now, settings)
         for chain in chains(days, run, force=False, most=1):
             queue.set(chain.to_json())
-        log.info(report.run_queued(run, len(days), held.newest, held.missing))
+        log.info(report.run_queued(run, len(days), held.newest, sorted(set(held.missing) - set(days))))
 
 
 @app.function_name("export_day")
@@ -107,8 +107,8 @@ def rerun(req: func.HttpRequest, queue: func.Out[List[str]], context: func.Conte
         queued, answer = http.queue_rerun(asked, held, run, settings.concurrency)
         if queued:
             queue.set([chain.to_json() for chain in queued])
-            days = sum(len(chain.days) for chain in queued)
-            log.info(report.run_queued(run, days, held.newest, held.missing))
+            days = {day for chain in queued for day in chain.days}
+            log.info(report.run_queued(run, len(days), held.newest, sorted(set(held.missing) - days)))
         return _sent(answer)
 
 

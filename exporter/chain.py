@@ -19,7 +19,7 @@ from exporter import report
 from exporter.clock import Deadline
 from exporter.errors import DayHeldError, PermanentError, RefusedError
 from exporter.export import Exporter, export_day
-from exporter.known import Known, look
+from exporter.known import NOTHING, Known, look
 from exporter.layout import Layout
 from exporter.manifest import Failure
 from exporter.store import ANY, Store
@@ -96,7 +96,9 @@ def advance(chain: Chain, exporter: Exporter, deadline: Deadline) -> Chain | Non
         return chain.rest
     log.info(f"{day}: run {chain.run} begins with it; {len(chain.days) - 1} days of its chain follow")
     try:
-        export_day(day, exporter, force=chain.force, deadline=deadline)
+        schema = export_day(day, exporter, force=chain.force, deadline=deadline).manifest.schema
+        if schema:
+            log.warning(report.schema_drift(day, schema))
     except DayHeldError as error:
         if error.holder != chain.run:
             raise
@@ -122,12 +124,11 @@ def failed(chain: Chain, store: Store, layout: Layout, now: datetime) -> None:
         ExportError: the store cannot be reached, so nothing is on record.
     """
     day = chain.days[0]
-    nothing = Known(dump=None, manifest=None, manifest_etag=None, failure=None)
     kind, reason = CRASHED, WITHOUT_A_WORD
     try:
         known = look(store, layout, day)
     except PermanentError as error:
-        known, kind, reason = nothing, error.kind, str(error)
+        known, kind, reason = NOTHING, error.kind, str(error)
     if _did(known, chain.run):
         return
     failure = known.failure

@@ -96,8 +96,8 @@ def export_days(days: Iterable[date], exporter: Exporter, *, force: bool = False
             continue
         done.append(exported)
         schema = exported.manifest.schema
-        names = schema.get("new", ()), schema.get("missing", ())
+        names = tuple(sorted(schema.items()))
         if schema and names not in drifts:
             drifts.add(names)
-            log.warning(report.schema_drift(day, *names))
+            log.warning(report.schema_drift(day, schema))
     return RunResult(tuple(done), tuple(failed), refused=False)

@@ -17,7 +17,7 @@ from exporter.archive import Tally
 from exporter.clock import Clock, Deadline, Progress, unseen
 from exporter.dump import Dump
 from exporter.errors import DayHeldError, ExportError, LostRaceError, PermanentError, RejectedError, StoreError
-from exporter.known import Known, Outcome, check_source, decide, kept, look, says_the_same
+from exporter.known import NOTHING, Known, Outcome, check_source, decide, kept, look, says_the_same
 from exporter.load import Loader, Plan, load
 from exporter.manifest import Failure, Manifest, Source, WindowRecord, state_at
 from exporter.rejected import RejectedLines
@@ -223,7 +223,10 @@ def _record_failure(plan: Plan, exporter: Exporter, error: ExportError) -> None:
     log.error(report.day_failed(plan.day, error.kind, str(error)))
     name = exporter.settings.layout.failure(plan.day)
     try:
-        known = look(exporter.store, exporter.settings.layout, plan.day)
+        try:
+            known = look(exporter.store, exporter.settings.layout, plan.day)
+        except PermanentError:  # what is there cannot be read; that may be the very failure
+            known = NOTHING
         hours = min(plan.hours, known.window_hours)  # the plan may not have been made yet
         failure = Failure(
             plan.day, error.kind, str(error), known.attempts + 1, hours, exporter.run, exporter.clock.now()

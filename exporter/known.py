@@ -53,6 +53,10 @@ class Known:
         return self.failure.attempts if self.failure else 0
 
 
+NOTHING = Known(None, None, None, None)
+"""Of a day that the store has nothing of, or nothing that can be read."""
+
+
 def proves(dump: Entry | None, sha256: str, etag: str) -> bool:
     """Whether a manifest with this SHA-256 and dump ETag belongs to ``dump``.
 

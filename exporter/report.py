@@ -1,6 +1,6 @@
 """The log lines that operators and alerts look for. Their shape is a promise: infra/ queries for it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 
@@ -40,13 +40,14 @@ def run_summary(newest: date | None, *, due: int, done: int, failed: int, missin
 
 
 def run_queued(run: str, days: int, newest: date | None, missing: Sequence[date]) -> str:
-    """What the timer put on the queue."""
+    """What was put on the queue; ``missing`` are the days since the first record that no chain will bring."""
     return f"run queued: run={run} days={days} newest={newest or 'none'}{_missing(missing)}"
 
 
-def schema_drift(day: date, new: Sequence[str], missing: Sequence[str]) -> str:
-    """Said once a run when the columns are not the known ones."""
-    return f"schema drift: day={day} new={','.join(new) or 'none'} missing={','.join(missing) or 'none'}"
+def schema_drift(day: date, schema: Mapping[str, Sequence[str]]) -> str:
+    """Said once a run when the columns are not the known ones; ``schema`` names the ``new`` and ``missing`` ones."""
+    new, missing = (",".join(schema.get(kind, ())) or "none" for kind in ("new", "missing"))
+    return f"schema drift: day={day} new={new} missing={missing}"
 
 
 def _missing(days: Sequence[date]) -> str:

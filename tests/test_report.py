@@ -66,5 +66,5 @@ def test_a_queued_run() -> None:
 
 def test_drifted_columns() -> None:
     """New and missing columns by name, or `none`."""
-    assert report.schema_drift(DAY, ["a", "b"], []) == "schema drift: day=2025-11-06 new=a,b missing=none"
-    assert report.schema_drift(DAY, [], ["c"]) == "schema drift: day=2025-11-06 new=none missing=c"
+    assert report.schema_drift(DAY, {"new": ("a", "b")}) == "schema drift: day=2025-11-06 new=a,b missing=none"
+    assert report.schema_drift(DAY, {"missing": ("c",)}) == "schema drift: day=2025-11-06 new=none missing=c"

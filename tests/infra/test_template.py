@@ -33,7 +33,7 @@ LINES = [
     report.lines_rejected(DAY, 3, "rejected/20251106_0000.jsonl"),
     report.run_summary(DAY, due=2, done=1, failed=1, missing=[DAY]),
     report.run_queued("r1", 3, DAY, [DAY]),
-    report.schema_drift(DAY, ["new_column"], []),
+    report.schema_drift(DAY, {"new": ("new_column",)}),
 ]
 
 
