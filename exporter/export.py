@@ -17,7 +17,7 @@ from exporter.archive import Tally
 from exporter.clock import Clock, Deadline, Progress, unseen
 from exporter.dump import Dump
 from exporter.errors import DayHeldError, ExportError, LostRaceError, PermanentError, RejectedError, StoreError
-from exporter.known import NOTHING, Known, Outcome, check_source, decide, kept, look, says_the_same
+from exporter.known import NOTHING, Known, Outcome, check_source, decide, kept, look, proves, says_the_same
 from exporter.load import Loader, Plan, load
 from exporter.manifest import Failure, Manifest, Source, WindowRecord, state_at
 from exporter.rejected import RejectedLines
@@ -70,7 +70,7 @@ def export_day(day: date, exporter: Exporter, *, force: bool = False, deadline: 
     except DayHeldError:
         raise
     except LostRaceError as error:
-        return _finished_by_another(day, exporter, error)
+        return _finished_by_another(plan, exporter, error)
     except ExportError as error:
         _record_failure(plan, exporter, error)
         raise
@@ -172,6 +172,7 @@ def _publish(
             new = replace(new, etag=draft.commit(metadata))
     if outcome is not Outcome.KEPT:
         exporter.progress("rejecting", rejected.count, None)
+        _check_ours(store, new)
         if rejected.count:
             store.write(layout.rejected(day), rejected.open(), seen=ANY, metadata={})
         else:
@@ -182,6 +183,16 @@ def _publish(
     store.delete(layout.failure(day))
     exporter.progress("done", 0, None)
     return new
+
+
+def _check_ours(store: Store, new: Manifest) -> None:
+    """Another exporter may have replaced the dump since our commit: then the rejected lines are its own, too.
+
+    Raises:
+        LostRaceError: it has.
+    """
+    if not proves(store.stat(new.dump), new.sha256, new.etag):
+        raise LostRaceError(f"{new.dump} was replaced by another exporter before its manifest was written")
 
 
 def _report(known: Known, new: Manifest, stored: Manifest, outcome: Outcome, exporter: Exporter) -> None:
@@ -210,12 +221,13 @@ def _report(known: Known, new: Manifest, stored: Manifest, outcome: Outcome, exp
     )
 
 
-def _finished_by_another(day: date, exporter: Exporter, error: LostRaceError) -> DayExported:
+def _finished_by_another(plan: Plan, exporter: Exporter, error: LostRaceError) -> DayExported:
     """Losing the race means that another exporter finished the day: what it says stands."""
-    known = look(exporter.store, exporter.settings.layout, day)
+    known = look(exporter.store, exporter.settings.layout, plan.day)
     if not known.whole or known.manifest is None:
+        _record_failure(plan, exporter, error)
         raise error
-    log.info(f"{day}: run {known.manifest.run} finished this day first; its result stands ({error})")
+    log.info(f"{plan.day}: run {known.manifest.run} finished this day first; its result stands ({error})")
     return DayExported(known.manifest, Outcome.UNCHANGED)
 
 

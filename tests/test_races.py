@@ -239,7 +239,6 @@ def test_held_while_suspended(suspended: Suspend, env: dict[str, str], simulator
         check_whole(asking(place, simulator), dump_of(simulator.lines(DAY)), "run-suspended")
 
 
-@pytest.mark.xfail(reason="export.py puts and removes rejected lines without looking who owns the dump by then")
 @pytest.mark.parametrize(("early", "late"), [("spoilt", "simulator"), ("simulator", "spoilt_and_grown")])
 def test_suspended_before_its_rejected_lines(
     early: str,
@@ -260,7 +259,6 @@ def test_suspended_before_its_rejected_lines(
     assert found[MANIFEST]["sha256"] == manifest.sha256
 
 
-@pytest.mark.xfail(reason="export.py raises a lost race that nobody has won yet without a record of it")
 def test_lost_to_one_that_has_not_finished(
     suspended: Suspend, env: dict[str, str], simulator: Simulator, grown: Simulator, container: ContainerClient
 ) -> None:

@@ -102,7 +102,7 @@ def test_a_past_due_timer_is_logged_and_works(app: App) -> None:
 
 
 def test_the_due_days_are_one_chain_newest_first(app: App) -> None:
-    """A night repairs what is missing since the first record, in one chain; what is queued does not count as missing."""
+    """A night repairs what is missing since the first record; what it queues does not count as missing."""
     days = last_days(4)
     host = app.start({"EXPORT_SETTLE_HOURS": "0"})
     ask(host, "POST", f"/{days[3]}")
