@@ -17,13 +17,14 @@ from exporter.archive import Tally
 from exporter.clock import Clock, Deadline, Progress, unseen
 from exporter.dump import Dump
 from exporter.errors import DayHeldError, ExportError, LostRaceError, PermanentError, RejectedError, StoreError
-from exporter.known import NOTHING, Known, Outcome, check_source, decide, kept, look, proves, says_the_same
+from exporter.known import NOTHING, Known, Outcome, check_source, decide, look
 from exporter.load import Loader, Plan, load
 from exporter.manifest import Failure, Manifest, Source, WindowRecord, state_at
+from exporter.publish import Shelf, publish
 from exporter.rejected import RejectedLines
 from exporter.schema import drift
 from exporter.settings import Settings
-from exporter.store import ANY, Draft, Store
+from exporter.store import ANY, Store
 from exporter.window import HOURS_A_DAY, day_end
 
 ALWAYS_ALLOWED_REJECTED = 10
@@ -93,7 +94,8 @@ def _export_locked(plan: Plan, exporter: Exporter, began: datetime, force: bool,
         new = _manifest(plan, exporter, began, dump, tally, answers)
         new = replace(new, attempts=client.requests - requests, retries=client.retries - retries)
         outcome = decide(known, new, force=force)
-        stored = _publish(known, new, outcome, exporter, draft, tally.rejected)
+        shelf = Shelf(exporter.store, layout, exporter.progress)
+        stored = publish(known, new, outcome, shelf, draft, tally.rejected)
     _report(known, new, stored, outcome, exporter)
     return DayExported(stored, outcome)
 
@@ -152,47 +154,6 @@ def _check_rejected(day: date, known: Known, tally: Tally, exporter: Exporter) -
         f"EXPORT_MAX_REJECTED_PERCENT={exporter.settings.max_rejected_percent:g}). Look at {name}; if the day is to be "
         "stored without those lines, raise the setting and export it again"
     )
-
-
-def _publish(
-    known: Known, new: Manifest, outcome: Outcome, exporter: Exporter, draft: Draft, rejected: RejectedLines
-) -> Manifest:
-    """Commit the dump, then its rejected lines, then the manifest that proves it; return the manifest that stands."""
-    store, layout, day = exporter.store, exporter.settings.layout, new.day
-    match outcome:
-        case Outcome.KEPT if known.manifest:
-            new = kept(known.manifest, new)
-        case Outcome.UNCHANGED if known.manifest and known.dump and says_the_same(known, new):
-            store.delete(layout.failure(day))
-            return known.manifest
-        case Outcome.UNCHANGED if known.dump:
-            new = replace(new, etag=known.dump.etag)
-        case _:
-            metadata = {"sha256": new.sha256, "events": str(new.events), "run": new.run}
-            new = replace(new, etag=draft.commit(metadata))
-    if outcome is not Outcome.KEPT:
-        exporter.progress("rejecting", rejected.count, None)
-        _check_ours(store, new)
-        if rejected.count:
-            store.write(layout.rejected(day), rejected.open(), seen=ANY, metadata={})
-        else:
-            store.delete(layout.rejected(day))
-    exporter.progress("proving", 0, None)
-    store.write(layout.manifest(day), new.to_json(), seen=known.manifest_etag, metadata=new.metadata())
-    exporter.progress("proven", 0, None)
-    store.delete(layout.failure(day))
-    exporter.progress("done", 0, None)
-    return new
-
-
-def _check_ours(store: Store, new: Manifest) -> None:
-    """Another exporter may have replaced the dump since our commit: then the rejected lines are its own, too.
-
-    Raises:
-        LostRaceError: it has.
-    """
-    if not proves(store.stat(new.dump), new.sha256, new.etag):
-        raise LostRaceError(f"{new.dump} was replaced by another exporter before its manifest was written")
 
 
 def _report(known: Known, new: Manifest, stored: Manifest, outcome: Outcome, exporter: Exporter) -> None:
