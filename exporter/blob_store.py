@@ -167,6 +167,12 @@ class BlobStore:
 
 
 def _entry(blob: BlobProperties) -> Entry:
-    """A listing gives ETags without their quotes and empty metadata as None, everything else does not."""
+    """A listing gives ETags without their quotes and empty metadata as None, everything else does not.
+
+    A held lease shows as metadata of its own, so that a listing of the locks tells which days are being exported.
+    """
     etag = str(blob.etag).strip('"')
-    return Entry(str(blob.name), blob.size, f'"{etag}"', {name: text or "" for name, text in blob.metadata.items()})
+    metadata = {name: text or "" for name, text in blob.metadata.items()}
+    if blob.lease.state == "leased":
+        metadata["lease"] = "leased"
+    return Entry(str(blob.name), blob.size, f'"{etag}"', metadata)

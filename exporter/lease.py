@@ -4,6 +4,7 @@ import contextlib
 import logging
 import threading
 from collections.abc import Iterator
+from contextvars import copy_context
 
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob import BlobClient, BlobLeaseClient
@@ -29,7 +30,8 @@ def leased(blob: BlobClient, run: str, seconds: int = LEASE_SECONDS) -> Iterator
     """
     lease = _acquire(blob, run, seconds)
     stop = threading.Event()
-    renewing = threading.Thread(target=_renew, args=(blob, lease, seconds, stop), name="lease", daemon=True)
+    in_context = copy_context().run  # its log lines keep the invocation's operation id
+    renewing = threading.Thread(target=in_context, args=(_renew, blob, lease, seconds, stop), name="lease", daemon=True)
     renewing.start()
     try:
         yield

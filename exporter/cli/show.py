@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 BARS = {"downloading": "download", "unzipping": "unzip", "writing": "write"}
-STYLES = {MISSING: "red", FAILED: "bold red", "provisional": "yellow", "final": "green"}
+STYLES = {MISSING: "red", FAILED: "bold red", "provisional": "yellow", "final": "green", "running": "cyan"}
 
 
 def print_json(document: object) -> None:

@@ -154,6 +154,8 @@ resource settings 'Microsoft.Web/sites/config@2025-03-01' = {
     APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
     PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY: 'true'
     PYTHON_APPLICATIONINSIGHTS_LOGGER_NAME: 'exporter'
+    // Nothing goes to Microsoft's own statistics of the telemetry library.
+    APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL: 'true'
     // The exporter's own access to its storage.
     AZURE_CLIENT_ID: identityClientId
     AZURE_TOKEN_CREDENTIALS: 'ManagedIdentityCredential'

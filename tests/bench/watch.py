@@ -16,7 +16,7 @@ LOOK_MS = 20
 
 
 def temp_bytes(pid: int, folder: str) -> int:
-    """Blocks on disk of all files under ``folder``: the open ones of ``pid``, with a name or not, and the named ones."""
+    """Bytes on disk of all files under ``folder``: those that ``pid`` has open, named or not, and the named ones."""
     found: dict[int, int] = {}
     try:
         open_files = [entry.path for entry in os.scandir(f"/proc/{pid}/fd") if _is_under(entry.path, folder)]
