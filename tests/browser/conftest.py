@@ -13,7 +13,7 @@ from tests.browser.chromium import opened
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """One Chromium for the whole run; each test opens a context of its own."""
-    path = shutil.which("chromium")
+    path = shutil.which("chromium") or shutil.which("google-chrome")
     reason = "chromium is not on the PATH: on Debian, apt-get install chromium"
     if not path and os.environ.get("CI") == "true":
         pytest.fail(reason)
