@@ -137,6 +137,7 @@ class AmplitudeClient:
         window = tries.window
         tries.made += 1
         self._adapter.max_retries = ExportRetry(tries.left, tries=tries)
+        log.info(f"asking Amplitude for window {window}: request {tries.made} of {tries.total} at most")
         self._progress("asking", 0, None)
         with self._session.get(
             f"{self.base_url}/api/2/export",
@@ -150,9 +151,9 @@ class AmplitudeClient:
                 return Answer(window, response.status_code, 0, tries.made)
             with tempfile.TemporaryFile() as archive:
                 size = self._download(response, archive, tries)
-                log.info(f"Data fetched successfully (status 200): window {window}, {size} bytes")
                 archive.seek(0)
                 take(archive)
+                log.info(f"Data fetched successfully (status 200): window {window}, {size} bytes, all of them verified")
                 return Answer(window, HTTPStatus.OK, size, tries.made)
 
     def _download(self, response: requests.Response, archive: BinaryIO, tries: Tries) -> int:

@@ -1,9 +1,9 @@
 """What the store holds, day by day: the rows of the table, of the JSON and of the page."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from exporter.errors import PermanentError
 from exporter.known import proves
@@ -89,6 +89,17 @@ class Coverage:
     def row(self, day: date) -> Row:
         """The row of ``day``; an empty one where nothing is known."""
         return next((row for row in self.rows if row.day == day), Row(day))
+
+
+def spans(days: Iterable[date]) -> list[tuple[date, date]]:
+    """The first and last of each stretch of consecutive ``days``, which come oldest first."""
+    found: list[tuple[date, date]] = []
+    for day in days:
+        if found and day - found[-1][1] == timedelta(days=1):
+            found[-1] = (found[-1][0], day)
+        else:
+            found.append((day, day))
+    return found
 
 
 def read_coverage(store: Store, layout: Layout, yesterday: date) -> Coverage:

@@ -85,11 +85,15 @@ def export_days(days: Iterable[date], exporter: Exporter, *, force: bool = False
     done: list[DayExported] = []
     failed: list[tuple[date, ExportError]] = []
     drifts = set()
-    for day in days:
+    days = list(days)
+    for number, day in enumerate(days, start=1):
         try:
             exported = export_day(day, exporter, force=force)
         except RefusedError as error:
             failed.append((day, error))
+            log.error(
+                f"the run stops here, {len(days) - number} days were not tried. Call it again with the right keys"
+            )
             return RunResult(tuple(done), tuple(failed), refused=True)
         except ExportError as error:
             failed.append((day, error))

@@ -16,7 +16,15 @@ from exporter.amplitude import AmplitudeClient, Answer
 from exporter.archive import Tally
 from exporter.clock import Clock, Deadline, Progress, unseen
 from exporter.dump import Dump
-from exporter.errors import DayHeldError, ExportError, LostRaceError, PermanentError, RejectedError, StoreError
+from exporter.errors import (
+    DayHeldError,
+    ExportError,
+    LostRaceError,
+    OtherSourceError,
+    PermanentError,
+    RejectedError,
+    StoreError,
+)
 from exporter.known import NOTHING, Known, Outcome, check_source, decide, look
 from exporter.load import Loader, Plan, load
 from exporter.manifest import Failure, Manifest, Source, WindowRecord, state_at
@@ -70,6 +78,9 @@ def export_day(day: date, exporter: Exporter, *, force: bool = False, deadline: 
             return _export_locked(plan, exporter, began, force, deadline or Deadline(exporter.clock))
     except DayHeldError:
         raise
+    except OtherSourceError as error:  # not our store: nothing is put there, not even the failure
+        log.error(report.day_failed(day, error.kind, str(error)))
+        raise
     except LostRaceError as error:
         return _finished_by_another(plan, exporter, error)
     except ExportError as error:
@@ -80,8 +91,9 @@ def export_day(day: date, exporter: Exporter, *, force: bool = False, deadline: 
 def _export_locked(plan: Plan, exporter: Exporter, began: datetime, force: bool, deadline: Deadline) -> DayExported:
     settings, layout, client = exporter.settings, exporter.settings.layout, exporter.client
     known = look(exporter.store, layout, plan.day)
-    check_source(known, Source(client.base_url))
-    plan.begin(_first_hours(known, exporter, plan.day))
+    neighbour = known.manifest or _neighbour(plan.day, exporter)
+    check_source(neighbour, Source(client.base_url))
+    plan.begin(_first_hours(known, neighbour, plan.day))
     requests, retries = client.requests, client.retries
     with ExitStack() as undo:
         draft = exporter.store.draft(layout.dump(plan.day), known.dump.etag if known.dump else None)
@@ -93,6 +105,7 @@ def _export_locked(plan: Plan, exporter: Exporter, began: datetime, force: bool,
         _check_rejected(plan.day, known, tally, exporter)
         new = _manifest(plan, exporter, began, dump, tally, answers)
         new = replace(new, attempts=client.requests - requests, retries=client.retries - retries)
+        check_source(neighbour, new.source)
         outcome = decide(known, new, force=force)
         shelf = Shelf(exporter.store, layout, exporter.progress)
         stored = publish(known, new, outcome, shelf, draft, tally.rejected)
@@ -100,17 +113,27 @@ def _export_locked(plan: Plan, exporter: Exporter, began: datetime, force: bool,
     return DayExported(stored, outcome)
 
 
-def _first_hours(known: Known, exporter: Exporter, day: date) -> int:
+def _neighbour(day: date, exporter: Exporter) -> Manifest | None:
+    """The manifest of the day before, else any other of the store: it tells whose days these are."""
+    store, layout = exporter.store, exporter.settings.layout
+    name = layout.manifest(day - timedelta(days=1))
+    stored = store.read(name)
+    if stored is None:
+        other = next(iter(store.list(layout.manifests)), None)
+        name, stored = (other.name, store.read(other.name)) if other else ("", None)
+    try:
+        return Manifest.from_json(stored[0], name) if stored else None
+    except PermanentError as error:  # that day's trouble, not this one's
+        log.warning(str(error))
+        return None
+
+
+def _first_hours(known: Known, neighbour: Manifest | None, day: date) -> int:
     """The window size that worked last: for this day, else for the day before, else the whole day."""
     if known.failure or known.manifest:
         return known.window_hours
-    name = exporter.settings.layout.manifest(day - timedelta(days=1))
-    before = exporter.store.read(name)
-    try:
-        return Manifest.from_json(before[0], name).window_hours if before else HOURS_A_DAY
-    except PermanentError as error:  # that day's trouble, not this one's
-        log.warning(str(error))
-        return HOURS_A_DAY
+    before = neighbour is not None and neighbour.day == day - timedelta(days=1)
+    return neighbour.window_hours if neighbour and before else HOURS_A_DAY
 
 
 def _manifest(

@@ -16,12 +16,10 @@ from exporter.manifest import FINAL
 from exporter.rejections import read_rejections
 from exporter.settings import Settings
 from exporter.store import Store
-from exporter.window import days_of, parse_day
+from exporter.window import OLDEST, days_of, parse_day
 
 MOST_DAYS = 1_100
 """Days of one request: three years, and the message of a single chain stays below the queue's 64 KiB."""
-OLDEST = date(2012, 1, 1)
-"""Amplitude's first year. A slip of the finger must not make the coverage begin in 1025."""
 SHOWN = 100
 """Characters of a request that are shown in an answer."""
 

@@ -91,22 +91,23 @@ def _events_in(dump: Entry, store: Store) -> int:
     return max(0, sum(piece.count(b"\n") for piece in store.stream(dump.name)) - 2)
 
 
-def check_source(known: Known, source: Source) -> None:
-    """Refuse to touch a day that another host or project filled. An unknown project ("") is no evidence.
+def check_source(stored: Manifest | None, source: Source) -> None:
+    """Refuse to write where another host or project did. An unknown project ("") is no evidence.
+
+    ``stored`` is the manifest of the day itself, or of a neighbour in the store.
 
     Raises:
         OtherSourceError: the stored day came from elsewhere.
     """
-    if known.manifest is None:
+    if stored is None:
         return
-    stored = known.manifest.source
-    hosts = _host(stored.url), _host(source.url)
-    projects = stored.project, source.project
+    hosts = _host(stored.source.url), _host(source.url)
+    projects = stored.source.project, source.project
     for what, (has, asks) in (("host", hosts), ("project", projects)):
         if has and asks and has != asks:
             raise OtherSourceError(
-                f"{known.manifest.dump} is of {what} {has}, and the keys are for {what} {asks}. It is not replaced. "
-                "Set EXPORT_PREFIX or EXPORT_CONTAINER, so that each project has a place of its own"
+                f"this store holds {what} {has} ({stored.dump}), and the keys are for {what} {asks}. Nothing was "
+                "written. Set EXPORT_PREFIX or EXPORT_CONTAINER, so that each project has a place of its own"
             )
 
 
@@ -124,7 +125,7 @@ def decide(known: Known, new: Manifest, *, force: bool) -> Outcome:
         OtherSourceError: the stored day came from elsewhere.
         RetriableError: the stored dump lacks its manifest and holds more events than ``new``.
     """
-    check_source(known, new.source)
+    check_source(known.manifest, new.source)
     written = Outcome.WRITTEN if new.events else Outcome.EMPTY
     if known.dump is None:
         return written

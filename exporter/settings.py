@@ -50,7 +50,8 @@ class Settings:
         "EXPORT_CONTAINER", "the container in the account", "amplitude"
     )
     prefix: Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z0-9_-]+/)*$")] = _setting(
-        "EXPORT_PREFIX", "goes before every name, e.g. `web/`: keeps several Amplitude projects apart"
+        "EXPORT_PREFIX",
+        "goes before every name and ends with a slash, e.g. `web/`: keeps several Amplitude projects apart",
     )
     data_dir: Path = _setting("EXPORT_DATA_DIR", "the local store's folder", Path("data"))
     data_outfile: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,60}$")] = _setting(
@@ -77,7 +78,7 @@ class Settings:
         "EXPORT_SETTLE_HOURS", "hours after a day's end from which an export of it is final", 12
     )
     lookback_days: Annotated[int, msgspec.Meta(ge=1, le=365)] = _setting(
-        "EXPORT_LOOKBACK_DAYS", "how far back `run` repairs", 7
+        "EXPORT_LOOKBACK_DAYS", "days before yesterday that `run` repairs, too", 7
     )
     max_rejected_percent: Annotated[float, msgspec.Meta(ge=0, le=100)] = _setting(
         "EXPORT_MAX_REJECTED_PERCENT",
@@ -114,7 +115,7 @@ class Settings:
         settings = cls(**given)
         problems += settings._contradictions(keys_needed=keys_needed)
         if problems:
-            raise SettingsError("\n".join(problems))
+            raise SettingsError("\n".join(problems + unknown_names(values)))
         return settings
 
     def _contradictions(self, *, keys_needed: bool) -> list[str]:
@@ -129,7 +130,7 @@ class Settings:
                 problems.append(
                     f"{name} is missing. Put it into .env or the environment (Amplitude: Settings, Projects)"
                 )
-        problems += _url_problems("AMP_BASE_URL", self.base_url)
+        problems += _url_problems("AMP_BASE_URL", self.base_url) or _path_problems("AMP_BASE_URL", self.base_url)
         if self.storage_url:
             problems += _url_problems("EXPORT_STORAGE_URL", self.storage_url)
         if self.storage_url and self.storage_connection_string:
@@ -196,8 +197,14 @@ def _convert(text: str, kind: Any) -> Any:
     try:
         value = msgspec.convert(text, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise ValueError(str(error)) from None
+        text = str(error)
+        raise ValueError("this form is not allowed" if "matching regex" in text else text) from None
     return value.rstrip("/") if isinstance(value, str) and re.match("https?://", value) else value
+
+
+def _path_problems(name: str, url: str) -> list[str]:
+    path = urlsplit(url).path
+    return [f"{name}: write scheme and host only, without {path}"] if path not in ("", "/") else []
 
 
 def _url_problems(name: str, url: str) -> list[str]:

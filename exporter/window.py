@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 HOURS_A_DAY = 24
+OLDEST = date(2012, 1, 1)
+"""Amplitude has nothing older; a typo in a year would make every day since then a missing one."""
 
 
 @dataclass(frozen=True, slots=True)

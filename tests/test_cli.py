@@ -294,7 +294,7 @@ def test_backfill_goes_on_where_it_stopped(desk: Desk) -> None:
     assert second.code == 0
     assert [done["day"] for done in second.json["done"]] == ["2025-11-05"]
     assert len(desk.simulator.requests) == asked + 1
-    assert "backfill: 3 days, 2 of them are final already" in second.err
+    assert "backfill: 3 of the range's days, 2 are final already" in second.err
     assert desk.call(*words).json == {"done": [], "failed": []}
 
 
@@ -328,9 +328,10 @@ def test_status_shows_days_gaps_and_failures(desk: Desk) -> None:
     said = desk.call("status")
     assert said.code == 0
     assert re.search(rf"^{oldest}  final +\d+", said.out, re.MULTILINE)
-    assert re.search(rf"^{failing}  failed .*retriable, attempt 1: window", said.out, re.MULTILINE)
-    assert f"Missing: 4 ({recent(3)}, {failing}, " in said.out
-    assert "`run` repairs the lookback, `backfill` the rest." in said.out
+    assert re.search(rf"^{failing}  failed .*retriable, attempt 1$", said.out, re.MULTILINE)
+    assert f"\n{failing} failed last time: window" in said.out
+    assert "Missing: 4. `run` repairs those that are due; for the others:" in said.out
+    assert f"python -m exporter backfill --from {recent(3)} --to {recent(0)}\n" in said.out
     assert oldest not in desk.call("status", "--days", "3").out.split("Newest")[0]
 
 
@@ -366,8 +367,8 @@ def test_verify_takes_the_lookback_if_no_day_is_named(desk: Desk) -> None:
     desk.call("export", "--from", recent(1), "--to", recent(1))
     said = desk.call("verify")
     assert said.code == 1
-    assert [line.split()[0] for line in said.out.splitlines()[1:]] == [recent(1), recent(0)]
-    assert "no manifest: the day is missing. Export it" in said.out
+    assert [line.split()[:2] for line in said.out.splitlines()[1:3]] == [[recent(1), "ok"], [recent(0), "see"]]
+    assert f"{recent(0)}: no manifest: the day is missing. Export it" in said.out
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -224,15 +225,27 @@ def test_an_empty_day_may_fill_up(store: Store) -> None:
 
 @pytest.mark.parametrize("force", [False, True])
 def test_another_project_is_refused(store: Store, force: bool) -> None:
-    """Keys of another project replace no stored day; only the failure is recorded."""
+    """Keys of another project change nothing in a store that is not theirs."""
     with project() as simulator:
         exported(store, simulator, second_look())
     before = objects(store)
     with project(project=222) as simulator:
         message = failed(OtherSourceError, store, simulator, second_look(), force=force)
-    assert "is of project 100011471, and the keys are for project 222" in message
-    assert {name: text for name, text in objects(store).items() if name != FAILURE} == before
-    assert failure_of(store).kind == "permanent"
+    assert "this store holds project 100011471" in message
+    assert "and the keys are for project 222" in message
+    assert objects(store) == before
+
+
+def test_a_new_day_of_another_project_is_refused(store: Store) -> None:
+    """Nor do they add a day: two projects in one store would lock each other out."""
+    with project() as simulator:
+        exported(store, simulator, second_look())
+    before = objects(store)
+    with project(project=222) as simulator, exporter_on(store, simulator, second_look()) as exporter:
+        for back in (1, 30):
+            with pytest.raises(OtherSourceError, match="this store holds project 100011471"):
+                export_day(DAY - timedelta(days=back), exporter)
+    assert objects(store) == before
 
 
 def test_another_host_is_refused_before_anything_is_asked(store: Store) -> None:
@@ -244,7 +257,8 @@ def test_another_host_is_refused_before_anything_is_asked(store: Store) -> None:
         store.write(MANIFEST, elsewhere.to_json(), seen=ANY, metadata=elsewhere.metadata())
         message = failed(OtherSourceError, store, simulator, second_look())
         assert len(simulator.requests) == 1
-    assert "is of host amplitude.com, and the keys are for host 127.0.0.1" in message
+    assert "this store holds host amplitude.com" in message
+    assert "and the keys are for host 127.0.0.1" in message
 
 
 def test_projects_live_side_by_side_under_prefixes(store: Store) -> None:

@@ -49,7 +49,13 @@ def parse_arguments(words: list[str]) -> argparse.Namespace:
     simulate.add_argument("--port", type=int, default=8080, metavar="N", help="0 picks a free one (default: 8080)")
     simulate.add_argument("--events-per-hour", type=_positive, default=50, metavar="N", help="default: 50")
     simulate.add_argument("--seed", type=int, default=1, metavar="N", help="other events for another seed")
-    simulate.add_argument("faults", nargs="*", metavar="FAULT", help="faults to play; `--list-faults` names them")
+    simulate.add_argument("--project", type=_positive, default=100011471, metavar="N", help="the project's id")
+    simulate.add_argument(
+        "faults",
+        nargs="*",
+        metavar="FAULT",
+        help="faults to play, once each: NAME[:VALUE][xTIMES|xall][@HH][>HOURS], e.g. 503x2 torn-line@05 '504xall>6'",
+    )
     simulate.add_argument("--list-faults", action="store_true", help="name the faults and exit")
 
     commands.add_parser("demo", help="export one simulated day to demo/ and show it; needs no keys, reads no settings")

@@ -19,7 +19,7 @@ from exporter.logging_config import setup_logging
 from exporter.manifest import FINAL
 from exporter.settings import Settings, unknown_names
 from exporter.verify import verify_day
-from exporter.window import days_of
+from exporter.window import OLDEST, days_of
 from exporter.wiring import new_run, open_exporter, open_store
 
 DONE, FAILED, WRONG = 0, 1, 2
@@ -71,8 +71,10 @@ def _backfill(call: Call) -> int:
         coverage = read_coverage(exporter.store, exporter.settings.layout, yesterday_of(call.clock.now()))
         final = {row.day for row in coverage.rows if row.whole and row.state == FINAL and not row.failure}
         pending = [day for day in days if day not in final]
-        log.info(f"backfill: {len(days)} days, {len(days) - len(pending)} of them are final already")
-        return export_days(pending, exporter)
+        log.info(f"backfill: {len(days)} of the range's days, {len(days) - len(pending)} are final already")
+        result = export_days(pending, exporter)
+        log.info(f"backfill ends: {len(result.done)} done, {len(result.failed)} failed, of {len(pending)}")
+        return result
 
     return _exporting(call, backfill)
 
@@ -143,8 +145,11 @@ def _verify(call: Call) -> int:
     if call.arguments.json:
         print_json([vars(one) for one in found])
     else:
-        lines = [(str(v.day), "ok" if v.problem is None else v.problem, f"{v.events:,}", f"{v.size:,}") for v in found]
+        lines = [(str(v.day), "see below" if v.problem else "ok", f"{v.events:,}", f"{v.size:,}") for v in found]
         print_table(("day", "result", "events", "bytes"), lines)
+        for one in found:
+            if one.problem:
+                print(f"{one.day}: {one.problem}")
     return DONE if all(one.problem is None for one in found) else FAILED
 
 
@@ -160,7 +165,11 @@ def _simulate(call: Call) -> int:
     except ValueError as error:
         raise SettingsError(str(error)) from None
     simulator = Simulator(
-        events_per_hour=arguments.events_per_hour, seed=arguments.seed, port=arguments.port, clock=call.clock.now
+        events_per_hour=arguments.events_per_hour,
+        seed=arguments.seed,
+        project=arguments.project,
+        port=arguments.port,
+        clock=call.clock.now,
     )
     for item in script:
         simulator.add(item)
@@ -200,6 +209,8 @@ def _days(call: Call) -> list[date]:
         raise SettingsError("--from and --to go together")
     else:
         return []
+    if days[0] < OLDEST:
+        raise SettingsError(f"{days[0]} is before {OLDEST}: Amplitude has nothing so old")
     yesterday = yesterday_of(call.clock.now())
     if days[-1] > yesterday:
         raise SettingsError(

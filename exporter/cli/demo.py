@@ -37,7 +37,8 @@ def demo(clock: Clock) -> int:
         return 1
     manifest = result.done[0].manifest
     dump = settings.data_dir / manifest.dump
-    print(f"\nA simulated day of an Amplitude project, {day} (UTC), is in {dump}:\n")
+    print("\n(The simulator answered 503 once, on purpose: that is the retry above.)")
+    print(f"A simulated day of an Amplitude project, {day} (UTC), is in {dump}:\n")
     lines = [(f"{hour}:00", f"{found['members']}", f"{found['events']:,}") for hour, found in manifest.hours.items()]
     print_table(("hour", "members", "events"), lines)
     print(

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from exporter.clock import Progress, unseen
-from exporter.coverage import FAILED, MISSING, Coverage, Row
+from exporter.coverage import FAILED, MISSING, Coverage, Row, spans
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,8 +35,12 @@ def print_status(coverage: Coverage, rows: Sequence[Row]) -> None:
     newest, missing = coverage.newest, coverage.missing
     print(f"Newest whole day: {newest or 'none'}. Days since the first record: {len(coverage.rows)}.")
     if missing:
-        shown = ", ".join(map(str, missing[:10])) + (" ..." if len(missing) > 10 else "")  # noqa: PLR2004 - a line's worth
-        print(f"Missing: {len(missing)} ({shown}). `run` repairs the lookback, `backfill` the rest.")
+        print(f"Missing: {len(missing)}. `run` repairs those that are due; for the others:")
+        for first, last in spans(missing):
+            print(f"  python -m exporter backfill --from {first} --to {last}")
+    for row in rows:
+        if row.failure:
+            print(f"{row.day} failed last time: {row.failure.reason}")
 
 
 def print_table(head: Sequence[str], lines: Iterable[Sequence[str]], styles: Sequence[str] = ()) -> None:
@@ -92,7 +96,7 @@ class _AboveTheBars(logging.Handler):
 
 def _note(row: Row) -> str:
     if row.failure:
-        return f"{row.failure.kind}, attempt {row.failure.attempts}: {row.failure.reason}"[:100]
+        return f"{row.failure.kind}, attempt {row.failure.attempts}"
     if row.kept is not None:
         return f"kept: a later export found {row.kept:,} events"
     return ""

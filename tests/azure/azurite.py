@@ -125,7 +125,7 @@ class Azurite:
         for service in ("blob", "queue", "table"):
             flags += [f"--{service}Host", "127.0.0.1", f"--{service}Port", "0"]
         return subprocess.Popen(
-            ["node", "--require", _HERE / "traffic.cjs", _PROGRAM, *flags],  # noqa: S607 - node of the PATH
+            ["node", "--require", _HERE / "traffic.cjs", _PROGRAM, *flags],
             cwd=self._folder,
             env={"PATH": os.environ["PATH"], "HOME": str(self._folder), "TRAFFIC_LOG": str(self._traffic)},
             stdout=console,

@@ -65,7 +65,9 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
     keys = [contender.key for contender in CONTENDERS]
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--sizes", type=_sizes, default=[50, 500, 2000], help="MB of JSON lines (default: 50,500,2000)")
-    parser.add_argument("--runs", type=int, default=3, help="of each way (default: 3); slow ones run once from 1,000 MB on")
+    parser.add_argument(
+        "--runs", type=int, default=3, help="of each way (default: 3); slow ones run once from 1,000 MB on"
+    )
     parser.add_argument("--only", type=lambda text: text.split(","), default=keys, help=f"of {','.join(keys)}")
     parser.add_argument("--folder", type=Path, default=REPOSITORY / "build/bench", help="for the simulated days")
     parser.add_argument("--docs", type=Path, default=REPOSITORY / "docs", help="where the page goes")
