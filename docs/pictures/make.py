@@ -24,8 +24,8 @@ ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT))
 
 from exporter.simulator import OddLine, Simulator, Status, When  # noqa: E402 - the project is found from here on
-from tests.browser.chromium import opened  # noqa: E402
-from tests.browser.world import many_days, page_of, served  # noqa: E402
+from tests.browser.chromium import opened  # noqa: E402 - as above
+from tests.browser.world import many_days, page_of, served  # noqa: E402 - as above
 
 COLUMNS = 112
 CALM = TerminalTheme(

@@ -48,7 +48,7 @@ def print_table(head: Sequence[str], lines: Iterable[Sequence[str]], styles: Seq
     lines = list(lines)
     if sys.stdout.isatty():
         from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
-        from rich.table import Table  # noqa: PLC0415
+        from rich.table import Table  # noqa: PLC0415 - as above
 
         table = Table(*head)
         for number, line in enumerate(lines):
@@ -67,7 +67,7 @@ def shown_progress() -> Iterator[tuple[Progress, logging.Handler]]:
         yield unseen, logging.StreamHandler(sys.stderr)
         return
     from rich import progress as bars  # noqa: PLC0415 - only a terminal needs it
-    from rich.console import Console  # noqa: PLC0415
+    from rich.console import Console  # noqa: PLC0415 - as above
 
     columns = (
         bars.TextColumn("{task.description:>8}"),

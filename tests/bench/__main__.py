@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from math import inf
 from pathlib import Path
 
 from rich.console import Console
@@ -17,8 +18,8 @@ from tests.bench.day import MEGABYTE, Day, made, make
 from tests.bench.measure import REPOSITORY, Run, WrongOutputError, measured, measured_start, too_little_memory
 from tests.bench.results import Results, targets
 
-LARGE_MB = 1_000
-"""From this size on, slow ways are measured once."""
+LARGE_MB, SLOW_MB = 1_000, 500
+"""From the first size on, every way runs once; from the second on, a slow one at most twice."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def main(words: Sequence[str], console: Console) -> int:
             with console.status(f"{count} of {len(turns)}: {turn}"):
                 run = measured(turn.contender, days[turn.size], turn.number)
             runs.append(run)
-            console.print(f"{count} of {len(turns)}: {turn}: {_told(run)}")
+            console.print(f"{count} of {len(turns)}: {turn}: {_told(run)}", soft_wrap=True)
     except WrongOutputError as error:
         console.print(str(error))
         return 1
@@ -65,9 +66,7 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
     keys = [contender.key for contender in CONTENDERS]
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--sizes", type=_sizes, default=[50, 500, 2000], help="MB of JSON lines (default: 50,500,2000)")
-    parser.add_argument(
-        "--runs", type=int, default=3, help="of each way (default: 3); slow ones run once from 1,000 MB on"
-    )
+    parser.add_argument("--runs", type=int, default=3, help="of each way, fewer of large days (default: 3)")
     parser.add_argument("--only", type=lambda text: text.split(","), default=keys, help=f"of {','.join(keys)}")
     parser.add_argument("--folder", type=Path, default=REPOSITORY / "build/bench", help="for the simulated days")
     parser.add_argument("--docs", type=Path, default=REPOSITORY / "docs", help="where the page goes")
@@ -93,9 +92,14 @@ def _turns(arguments: argparse.Namespace) -> Iterator[Turn]:
     for size in arguments.sizes:
         for number in range(1, arguments.runs + 1):
             for contender in CONTENDERS:
-                once = contender.slow and size >= LARGE_MB
-                if contender.key in arguments.only and not (once and number > 1):
+                if contender.key in arguments.only and number <= _most_runs(contender, size):
                     yield Turn(size, number, contender)
+
+
+def _most_runs(contender: Contender, size: int) -> float:
+    if size >= LARGE_MB:
+        return 1
+    return 2 if contender.slow and size >= SLOW_MB else inf
 
 
 def _skipped(arguments: argparse.Namespace) -> dict[tuple[int, str], str]:

@@ -43,7 +43,7 @@ class Contender:
         words: the command, after `python -m`.
         wrong: what is wrong with the output, or None.
         uploads: it needs a container.
-        slow: large days are measured only once.
+        slow: it runs less often with larger days.
         memory: how many times the day's size must be free, itself and the storage emulator together.
     """
 
