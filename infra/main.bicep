@@ -75,7 +75,7 @@ param exportDelaySeconds string = '1'
 @maxValue(168)
 param exportSettleHours int = 12
 
-@description('EXPORT_LOOKBACK_DAYS: how far back the nightly run repairs.')
+@description('EXPORT_LOOKBACK_DAYS: days before yesterday that the nightly run repairs, too.')
 @minValue(1)
 @maxValue(365)
 param exportLookbackDays int = 7
