@@ -5,7 +5,7 @@ from html import escape
 from tests.bench.contenders import CONTENDERS
 from tests.bench.results import Figure, Results, cpu, memory
 
-WIDTH, LABELS, BAR, GAP, TOP = 860, 250, 20, 10, 44
+WIDTH, LABELS, BAR, GAP, TOP = 880, 270, 20, 10, 44
 ROOM = 90
 """Pixels for the figure behind the longest bar."""
 OWN, OTHER = "#1f6f8b", "#a9b4bd"
