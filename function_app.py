@@ -10,7 +10,7 @@ from typing import List  # noqa: UP035 - Microsoft's loader refuses the whole ap
 import azure.functions as func
 
 from exporter import http, page, report, telemetry
-from exporter.chain import Chain, advance, chains, failed
+from exporter.chain import WITHOUT_A_WORD, Chain, advance, chains, failed
 from exporter.clock import Clock, Deadline
 from exporter.coverage import read_coverage
 from exporter.due import due_days_of, yesterday_of
@@ -81,7 +81,7 @@ def export_day_failed(message: func.QueueMessage, queue: func.Out[str], context:
         try:
             settings = _settings(keys_needed=False)
             with open_store(settings) as store:
-                failed(chain, store, settings.layout, clock.now())
+                failed(chain, store, settings.layout, clock.now(), _why_not() or WITHOUT_A_WORD)
         except ExportError as error:
             reason = f"gave up after every attempt, and this is not on record: {error}"
             log.error(report.day_failed(chain.days[0], error.kind, reason))
@@ -135,6 +135,15 @@ def coverage(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
 
 def _operation(context: func.Context) -> AbstractContextManager[None]:
     return telemetry.operation(context.trace_context.trace_parent, context.trace_context.trace_state)
+
+
+def _why_not() -> str:
+    """What is wrong with the settings of an export; nothing could be recorded while it was."""
+    try:
+        _settings()
+    except SettingsError as error:
+        return str(error)
+    return ""
 
 
 def _settings(*, keys_needed: bool = True) -> Settings:

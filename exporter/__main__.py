@@ -21,9 +21,9 @@ def main() -> int:
     """Run the command; return the exit code."""
     arguments = parse_arguments(sys.argv[1:])
     clock = Clock(now=lambda: datetime.now(UTC), monotonic=time.monotonic, sleep=time.sleep)
-    environment = {} if arguments.command == "demo" else _environment()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        environment = {} if arguments.command == "demo" else _environment()
         return perform(Call(arguments, environment, clock))
     except SettingsError as error:
         print(f"The settings or the command are wrong; nothing was done:\n{error}", file=sys.stderr)
@@ -48,7 +48,10 @@ def main() -> int:
 
 def _environment() -> dict[str, str]:
     """The environment, and what `.env` adds to it; a dollar sign in a key is a dollar sign."""
-    written = dotenv_values(".env", interpolate=False)
+    try:
+        written = dotenv_values(".env", interpolate=False)
+    except UnicodeDecodeError as error:
+        raise SettingsError(".env is not UTF-8 text. Save it as UTF-8") from error
     return {name: value or "" for name, value in written.items()} | dict(os.environ)
 
 

@@ -30,6 +30,7 @@ REQUEST_SECONDS = 3600
 
 PIECE = 1 << 16
 ERROR_BODY = 1 << 14
+ERROR_SECONDS = 60
 NO_DATA_WORDS = "Raw data files were not found"
 LENGTH = re.compile(r"[0-9]{1,18}")
 SIZE_WORDS = re.compile(r"size|large|shorten|4\s*GB", re.IGNORECASE)
@@ -135,6 +136,7 @@ class AmplitudeClient:
 
     def _ask(self, tries: Tries, take: Take) -> Answer:
         window = tries.window
+        tries.deadline.check()
         tries.made += 1
         self._adapter.max_retries = ExportRetry(tries.left, tries=tries)
         log.info(f"asking Amplitude for window {window}: request {tries.made} of {tries.total} at most")
@@ -143,10 +145,10 @@ class AmplitudeClient:
             f"{self.base_url}/api/2/export",
             params=window.wire(),
             stream=True,
-            timeout=(CONNECT_SECONDS, READ_SECONDS),
+            timeout=(CONNECT_SECONDS, tries.deadline.bounded(READ_SECONDS)),
             allow_redirects=False,
         ) as response:
-            said = "" if response.status_code == HTTPStatus.OK else _words(response, self._secrets)
+            said = "" if response.status_code == HTTPStatus.OK else self._words(response, tries.deadline)
             if not means_data(response.status_code, said, window, self.base_url):
                 return Answer(window, response.status_code, 0, tries.made)
             with tempfile.TemporaryFile() as archive:
@@ -175,6 +177,17 @@ class AmplitudeClient:
             archive.write(piece)
             size += len(piece)
             self._progress("downloading", size, expected)
+
+    def _words(self, response: requests.Response, deadline: Deadline) -> str:
+        """What an error's body says, as far as it comes within ERROR_SECONDS."""
+        body, began = b"", self._clock.monotonic()
+        while len(body) < ERROR_BODY and self._clock.monotonic() - began < ERROR_SECONDS:
+            deadline.check()
+            piece = response.raw.read1(ERROR_BODY - len(body), decode_content=False)
+            if not piece:
+                break
+            body += piece
+        return _quoted(body, self._secrets)
 
 
 def means_data(status: int, said: str, window: Window, base_url: str) -> bool:
@@ -213,17 +226,16 @@ def means_data(status: int, said: str, window: Window, base_url: str) -> bool:
             raise PermanentError(f"window {window}: {quoted}. Asking again will not help")
 
 
-def _words(response: requests.Response, secrets: tuple[str, ...]) -> str:
+def _quoted(body: bytes, secrets: tuple[str, ...]) -> str:
     """Amplitude's own words from its error envelope, else the start of the body as one line of text.
 
     Some proxies show the request in their error page: the ``secrets`` are blanked.
     """
-    body = response.raw.read(ERROR_BODY, decode_content=False) or b""
     try:
         error = json.loads(body)["error"]
         words = [error["message"], (error.get("metadata") or {}).get("details")]
         text = ": ".join(str(word) for word in words if word)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         text = re.sub(r"<[^>]*>", " ", body.decode("utf-8", "replace"))
     for secret in filter(None, secrets):
         text = text.replace(secret, "***")

@@ -73,7 +73,7 @@ class Chain:
     def request(self) -> str:
         """The HTTP request that asks for these days once more."""
         if len(self.days) == 1:
-            return f"POST /api/exports/{self.days[0]}"
+            return f"POST /api/exports/{self.days[0]}" + (' {"force": true}' if self.force else "")
         asked = {"from": str(min(self.days)), "to": str(max(self.days)), "force": self.force}
         return f"POST /api/exports {json.dumps(asked)}"
 
@@ -115,16 +115,17 @@ def advance(chain: Chain, exporter: Exporter, deadline: Deadline) -> Chain | Non
     return chain.rest
 
 
-def failed(chain: Chain, store: Store, layout: Layout, now: datetime) -> None:
+def failed(chain: Chain, store: Store, layout: Layout, now: datetime, reason: str = WITHOUT_A_WORD) -> None:
     """See that the failure of the first day is on record and in the log, after the platform gave up.
 
-    What the last attempt left on record stands. A manifest or a record that cannot be read is itself the failure.
+    What the last attempt left on record stands, else ``reason`` goes there.
+    A manifest or a record that cannot be read is itself the failure.
 
     Raises:
         ExportError: the store cannot be reached, so nothing is on record.
     """
     day = chain.days[0]
-    kind, reason = CRASHED, WITHOUT_A_WORD
+    kind = CRASHED
     try:
         known = look(store, layout, day)
     except PermanentError as error:

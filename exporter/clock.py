@@ -30,6 +30,10 @@ class Deadline:
                 "the day took longer than it may. Nothing of it is visible; the next attempt starts again"
             )
 
+    def bounded(self, seconds: float) -> float:
+        """``seconds``, or what is left if that is less (at least one)."""
+        return seconds if self.at is None else max(1.0, min(seconds, self.at - self.clock.monotonic()))
+
 
 Progress = Callable[[str, int, int | None], None]
 """Told at every step of an export: the step's name, how much is done, how much there is (None: unknown).

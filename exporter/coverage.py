@@ -115,9 +115,9 @@ def read_coverage(store: Store, layout: Layout, yesterday: date) -> Coverage:
     for failure in _failures(store, layout):
         found[failure.day] = replace(found.get(failure.day, Row(failure.day)), failure=failure)
     running = set(_running(store, layout))
-    if not found and not running:
-        return Coverage((), yesterday)
-    rows = (found.get(day, Row(day)) for day in days_of(min(found or running), max([yesterday, *found])))
+    if not found:
+        return Coverage((Row(yesterday, running=True),) if yesterday in running else (), yesterday)
+    rows = (found.get(day, Row(day)) for day in days_of(min(found), max([yesterday, *found])))
     return Coverage(tuple(replace(row, running=True) if row.day in running else row for row in rows), yesterday)
 
 
@@ -146,10 +146,10 @@ def _failures(store: Store, layout: Layout) -> Iterator[Failure]:
 
 
 def _running(store: Store, layout: Layout) -> Iterator[date]:
-    """The days whose lock is held: a leased blob, or a lock file, which is gone when its exporter ends."""
+    """The days whose lock is held, by what the store says of it: a killed exporter leaves a lock that nobody holds."""
     for entry in store.list(layout.locks):
         day = layout.day_of(entry.name)
-        if day and (entry.metadata is None or entry.metadata.get("lease") == "leased"):
+        if day and (entry.metadata or {}).get("lease") == "leased":
             yield day
 
 

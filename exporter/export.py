@@ -25,7 +25,7 @@ from exporter.errors import (
     RejectedError,
     StoreError,
 )
-from exporter.known import NOTHING, Known, Outcome, check_source, decide, look
+from exporter.known import NOTHING, Known, Outcome, check_source, decide, hours_with_fewer, look
 from exporter.load import Loader, Plan, load
 from exporter.manifest import Failure, Manifest, Source, WindowRecord, state_at
 from exporter.publish import Shelf, publish
@@ -102,10 +102,10 @@ def _export_locked(plan: Plan, exporter: Exporter, began: datetime, force: bool,
         dump = Dump(draft, exporter.progress)
         answers = load(plan, Loader(client, dump, tally, deadline, exporter.progress))
         dump.finish()
-        _check_rejected(plan.day, known, tally, exporter)
         new = _manifest(plan, exporter, began, dump, tally, answers)
         new = replace(new, attempts=client.requests - requests, retries=client.retries - retries)
         check_source(neighbour, new.source)
+        _check_rejected(plan.day, known, tally, exporter)
         outcome = decide(known, new, force=force)
         shelf = Shelf(exporter.store, layout, exporter.progress)
         stored = publish(known, new, outcome, shelf, draft, tally.rejected)
@@ -181,9 +181,11 @@ def _check_rejected(day: date, known: Known, tally: Tally, exporter: Exporter) -
 
 def _report(known: Known, new: Manifest, stored: Manifest, outcome: Outcome, exporter: Exporter) -> None:
     if outcome is Outcome.KEPT:
+        hours = ", ".join(hours_with_fewer(stored, new))
+        todo = "export it with force if fewer is right" if new.events else "delete its dump if it is to be empty"
         log.warning(
-            f"{new.day}: Amplitude gives {new.events} events now, {stored.events} are stored. The stored day is kept; "
-            "export it with --force if fewer is right"
+            f"{new.day}: Amplitude gives {new.events} events now, {stored.events} are stored (fewer in the hours "
+            f"{hours}). The stored day is kept; {todo}"
         )
     if outcome is Outcome.REPLACED and known.manifest:
         log.info(f"{new.day}: {known.manifest.events} events were stored, {new.events} are there now")
@@ -207,7 +209,12 @@ def _report(known: Known, new: Manifest, stored: Manifest, outcome: Outcome, exp
 
 def _finished_by_another(plan: Plan, exporter: Exporter, error: LostRaceError) -> DayExported:
     """Losing the race means that another exporter finished the day: what it says stands."""
-    known = look(exporter.store, exporter.settings.layout, plan.day)
+    try:
+        with _store_errors():
+            known = look(exporter.store, exporter.settings.layout, plan.day)
+    except ExportError as unreadable:
+        _record_failure(plan, exporter, unreadable)
+        raise
     if not known.whole or known.manifest is None:
         _record_failure(plan, exporter, error)
         raise error

@@ -135,13 +135,21 @@ def decide(known: Known, new: Manifest, *, force: bool) -> Outcome:
         if known.unproven > new.events and (not force or not new.events):
             raise RetriableError(
                 f"{known.dump.name} was written by an exporter that was stopped before its manifest, and has "
-                f"{known.unproven} events; Amplitude gives {new.events} now. Try again later, or force the day"
+                f"{known.unproven} events; Amplitude gives {new.events} now. Try again later, force the day if fewer "
+                "is right, or delete the dump if the day is to be empty"
             )
         return written
-    fewer = known.manifest is not None and new.events < known.manifest.events
+    old = known.manifest
+    fewer = old is not None and (new.events < old.events or hours_with_fewer(old, new))
     if fewer and (not force or not new.events):
         return Outcome.KEPT
     return Outcome.REPLACED
+
+
+def hours_with_fewer(old: Manifest, new: Manifest) -> list[str]:
+    """The hours that had more events before. Another hour's growth does not make up for them."""
+    has = {hour: found.get("events", 0) for hour, found in new.hours.items()}
+    return [hour for hour, found in old.hours.items() if has.get(hour, 0) < found.get("events", 0)]
 
 
 def kept(known: Manifest, new: Manifest) -> Manifest:

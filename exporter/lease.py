@@ -48,8 +48,7 @@ def leased(blob: BlobClient, run: str, seconds: int = LEASE_SECONDS) -> Iterator
 
 def _acquire(blob: BlobClient, run: str, seconds: int) -> BlobLeaseClient:
     for _ in range(2):  # the holder may remove the blob between our two requests
-        with contextlib.suppress(ResourceExistsError):
-            blob.upload_blob(b"", overwrite=False, metadata={"run": run})
+        created = _create(blob, run)
         try:
             lease = BlobLeaseClient(blob)
             lease.acquire(lease_duration=seconds)
@@ -61,12 +60,21 @@ def _acquire(blob: BlobClient, run: str, seconds: int) -> BlobLeaseClient:
                 break
             raise
         return lease
-    holder = _holder(blob)
+    holder = "" if created else _holder(blob)  # the run in a blob that we have just made is our own, not the holder's
     raise DayHeldError(
         f"{blob.blob_name} is held by run {holder or 'unknown'}, which is at work on this day. It is free when "
         f"that run ends, or {seconds} s after it was killed: wait for it, then call again",
         holder,
     )
+
+
+def _create(blob: BlobClient, run: str) -> bool:
+    """Make the blob if it is not there; whether it was made."""
+    try:
+        blob.upload_blob(b"", overwrite=False, metadata={"run": run})
+    except ResourceExistsError:
+        return False
+    return True
 
 
 def _holder(blob: BlobClient) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from exporter.errors import SettingsError
 
 FORMAT = "%(asctime)s - %(levelname)s - %(message)s"
+SHORTEST_SECRET = 4
 BLANKED = "***"
 
 
@@ -21,7 +22,7 @@ class Redacted(logging.Formatter):
 
     def __init__(self, secrets: tuple[str, ...]) -> None:
         super().__init__(FORMAT)
-        self._secrets = tuple(secret for secret in secrets if secret)
+        self._secrets = tuple(secret for secret in secrets if len(secret) >= SHORTEST_SECRET)
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, without secrets."""

@@ -9,7 +9,7 @@ from exporter.clock import Progress
 from exporter.errors import LostRaceError
 from exporter.known import Known, Outcome, kept, proves, says_the_same
 from exporter.layout import Layout
-from exporter.manifest import Manifest
+from exporter.manifest import FINAL, Manifest
 from exporter.rejected import RejectedLines
 from exporter.store import ANY, Draft, Store
 
@@ -39,7 +39,8 @@ def publish(
             store.delete(layout.failure(day))
             return known.manifest
         case Outcome.UNCHANGED if known.dump:
-            new = replace(new, etag=known.dump.etag)
+            was_final = known.whole and known.manifest is not None and known.manifest.state == FINAL
+            new = replace(new, etag=known.dump.etag, state=FINAL if was_final else new.state)
         case _:
             metadata = {"sha256": new.sha256, "events": str(new.events), "run": new.run}
             new = replace(new, etag=draft.commit(metadata))

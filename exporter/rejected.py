@@ -82,7 +82,7 @@ class RejectedLines:
         if self._size + len(record) > self._limit:
             raise RejectedError(
                 f"the rejected lines of the day take more than {self._limit} bytes (a quarter of EXPORT_TMP_LIMIT_MB). "
-                "Look at the first of them, and ask Amplitude's support if their content is not yours"
+                "That is more than is kept: raise the setting to see them, or ask Amplitude's support about the day"
             )
         self._file.write(record)
         self._size += len(record)

@@ -93,7 +93,9 @@ class ExportRetry(Retry):
         """Called by urllib3 after a request that may be repeated; raises when none is left."""
         if response is not None and response.status == HTTPStatus.GATEWAY_TIMEOUT:
             self._tries.gateway_timeouts += 1
-            if self._tries.window.hours > 1 and self._tries.gateway_timeouts >= GATEWAY_TIMEOUTS_BEFORE_HALVING:
+            if self._tries.window.hours > 1 and self._tries.gateway_timeouts >= min(
+                GATEWAY_TIMEOUTS_BEFORE_HALVING, self._tries.total
+            ):
                 response.close()
                 raise WindowTooBigError(f"window {self._tries.window}: the gateway timed out twice (504)")
         again = super().increment(method, url, response, *args, **options)

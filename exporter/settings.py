@@ -121,11 +121,13 @@ class Settings:
     def _contradictions(self, *, keys_needed: bool) -> list[str]:
         problems = []
         for name, value in (("AMP_API_KEY", self.api_key), ("AMP_SECRET_KEY", self.secret_key)):
-            if value.startswith("@Microsoft.KeyVault("):
+            if keys_needed and value.startswith("@Microsoft.KeyVault("):
                 problems.append(
                     f"{name}: the Key Vault reference is not resolved yet. Look at the app's environment variables in "
                     "the portal: the identity may lack the role Key Vault Secrets User, or the secret is not there yet"
                 )
+            elif value and not (value.isascii() and value.isprintable()):
+                problems.append(f"{name}: it holds a character that no key has. Copy it once more, without quotes")
             elif keys_needed and not value:
                 problems.append(
                     f"{name} is missing. Put it into .env or the environment (Amplitude: Settings, Projects)"

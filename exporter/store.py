@@ -9,7 +9,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -134,7 +134,7 @@ class LocalStore:
                 if path.name.startswith(start) and not path.name.startswith(".") and path.is_file():
                     found = self.stat(path.relative_to(self._folder).as_posix())
                     if found:
-                        yield found
+                        yield replace(found, metadata={"lease": "leased"}) if _is_locked(path) else found
 
     def stat(self, name: str) -> Entry | None:
         """See Store."""
@@ -236,9 +236,9 @@ def _beside(path: Path) -> tuple[Path | None, BinaryIO]:
     unnamed: int = getattr(os, "O_TMPFILE", 0)
     if unnamed and Path("/proc/self/fd").exists():
         with contextlib.suppress(OSError):  # a file system that cannot do it
-            return None, os.fdopen(os.open(path.parent, unnamed | os.O_RDWR, 0o644), "w+b")
+            return None, os.fdopen(os.open(path.parent, unnamed | os.O_RDWR, 0o644), "w+b", READ)
     hidden = _hidden(path)
-    return hidden, hidden.open("w+b")
+    return hidden, hidden.open("w+b", READ)
 
 
 def _fsync_folder(folder: Path) -> None:
@@ -248,6 +248,18 @@ def _fsync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _is_locked(path: Path) -> bool:
+    """Whether an exporter holds the lock file; nothing else is ever locked."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    return False
 
 
 def _open_locked(path: Path) -> BinaryIO:

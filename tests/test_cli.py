@@ -214,7 +214,7 @@ def test_a_day_held_by_another_run_is_exit_code_1(desk: Desk) -> None:
         ("export --day 2025-11-06 --to 2025-11-07", "use one of the two"),
         ("backfill --from 2025-11-06", "--to"),
         ("backfill --from 2025-11-06 --to 2999-01-01", "2999-01-01 is not over yet"),
-        ("status --days 0", "'0' is not a whole number from 1 on"),
+        ("status --days 0", "'0' is not a whole number from 1 to"),
         ("verify --from 2025-11-06", "--from and --to go together"),
         ("simulate no-such-fault", "'no-such-fault' is no fault"),
         ("simulate --port 70000", "--port 70000 cannot be used"),
@@ -243,9 +243,10 @@ def test_every_settings_problem_is_listed(desk: Desk, command: str) -> None:
     assert said.code == 2
     lines = said.err.splitlines()
     assert lines[0] == "The settings or the command are wrong; nothing was done:"
+    of_keys = ["AMP_SECRET_KEY"] if command in {"export", "run"} else []  # the others need none
     assert sorted(line.split(":")[0] for line in lines[1:]) == [
         "AMP_BASE_URL",
-        "AMP_SECRET_KEY",
+        *of_keys,
         "EXPORT_MAX_ATTEMPTS",
         "EXPORT_PREFIX",
     ]

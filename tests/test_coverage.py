@@ -185,3 +185,15 @@ def test_any_day_has_a_row() -> None:
     """Asking for a day that is not covered gives an empty row."""
     assert Coverage((), DAY).row(DAY) == Row(DAY)
     assert Coverage((Row(DAY, FINAL, whole=True),), DAY).row(DAY).state == FINAL
+
+
+def test_a_lock_that_nobody_holds_is_no_run(tmp_path: Path) -> None:
+    """What a killed exporter left in locks/ neither hides a day's state nor begins the coverage."""
+    store, layout = LocalStore(tmp_path), Layout()
+    (tmp_path / "locks").mkdir()
+    (tmp_path / layout.lock(date(2020, 1, 1))).write_text("a killed run")
+    assert read_coverage(store, layout, DAY).rows == ()
+    with store.lock(layout.lock(DAY), "run-1"):
+        (row,) = read_coverage(store, layout, DAY).rows
+    assert (row.day, row.shown) == (DAY, "running")
+    assert read_coverage(store, layout, DAY).rows == ()

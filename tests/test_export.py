@@ -176,7 +176,10 @@ def test_a_day_that_shrank_is_kept(store: Store, caplog: pytest.LogCaptureFixtur
     assert manifest.kept is not None
     assert (manifest.kept["events"], manifest.kept["run"]) == (len(lines) - 3, "run-2")
     (warning,) = [record for record in caplog.records if record.levelno == logging.WARNING]
-    assert f"gives {len(lines) - 3} events now, {len(lines)} are stored. The stored day is kept" in warning.message
+    assert (
+        f"gives {len(lines) - 3} events now, {len(lines)} are stored (fewer in the hours 17). The stored"
+        in warning.message
+    )
 
 
 def test_a_day_that_shrank_is_replaced_if_forced(store: Store) -> None:
@@ -489,3 +492,15 @@ def test_a_disk_that_fails_while_recording_is_told(caplog: pytest.LogCaptureFixt
         message = failed(RetriableError, store, simulator, second_look())
     assert "status 503" in message
     assert f"the failure of {DAY} could not be recorded as {FAILURE}" in caplog.text
+
+
+def test_an_hour_that_vanished_is_not_made_up_for_by_another(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    """More events in all, but fewer in one hour: the stored day is kept, and the hour is named."""
+    with project() as simulator:
+        before = exported(store, simulator, first_look()).manifest
+        fuller, emptier = [hour for hour, found in before.hours.items() if found["events"]][:2]
+        simulator.add(Resized(f"20251106T{fuller}", 50))
+        simulator.add(Missing(f"20251106T{emptier}"))
+        after = exported(store, simulator, second_look())
+    assert (after.outcome, after.manifest.sha256, after.manifest.state) == (Outcome.KEPT, before.sha256, PROVISIONAL)
+    assert f"fewer in the hours {emptier})" in caplog.text

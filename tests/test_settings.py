@@ -186,13 +186,20 @@ def test_some_commands_need_no_keys() -> None:
     assert Settings.from_mapping({}, keys_needed=False) == Settings()
 
 
-@pytest.mark.parametrize("keys_needed", [True, False])
-def test_an_unresolved_key_vault_reference_is_named(keys_needed: bool) -> None:
-    """The text that stands in for a secret is no key, and is not repeated."""
+def test_an_unresolved_key_vault_reference_is_named() -> None:
+    """The text that stands in for a secret is no key, and is not repeated; who needs no key is not bothered."""
     values = KEYS | {"AMP_SECRET_KEY": "@Microsoft.KeyVault(VaultName=v;SecretName=hush-hush)"}
     with pytest.raises(SettingsError, match=r"AMP_SECRET_KEY: the Key Vault reference is not resolved") as caught:
-        Settings.from_mapping(values, keys_needed=keys_needed)
+        Settings.from_mapping(values)
     assert "hush-hush" not in str(caught.value)
+    assert Settings.from_mapping(values, keys_needed=False).api_key == KEYS["AMP_API_KEY"]
+
+
+def test_a_key_with_a_foreign_character_is_named() -> None:
+    """A dash or a quote that a text program has made nicer is no part of a key, and is not repeated."""
+    with pytest.raises(SettingsError, match="AMP_API_KEY: it holds a character that no key has") as caught:
+        Settings.from_mapping(KEYS | {"AMP_API_KEY": "hush\u2026hush"})
+    assert "hush" not in str(caught.value)
 
 
 def test_secrets_are_in_no_repr() -> None:

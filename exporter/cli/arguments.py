@@ -6,6 +6,8 @@ from datetime import date
 from exporter import __version__
 from exporter.window import parse_day
 
+MOST = 999_999_999
+
 EPILOG = """\
 exit codes: 0 done, 1 a day failed or is held by another run, 2 wrong usage or settings, 130 interrupted.
 Settings come from the environment and from .env in the current folder; README.md lists them.
@@ -80,6 +82,6 @@ def _day(text: str) -> date:
 
 
 def _positive(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    if not text.isascii() or not text.isdecimal() or len(text) > len(str(MOST)) or not 1 <= int(text) <= MOST:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number from 1 to {MOST}")
     return int(text)

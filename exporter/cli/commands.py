@@ -120,7 +120,7 @@ def _status(call: Call) -> int:
     now = call.clock.now()
     with open_store(settings) as store:
         coverage = read_coverage(store, settings.layout, yesterday_of(now))
-    rows = [row for row in coverage.rows if row.day > yesterday_of(now) - timedelta(days=call.arguments.days)]
+    rows = [row for row in coverage.rows if (yesterday_of(now) - row.day).days < call.arguments.days]
     due = due_days_of(coverage, now, settings)
     if call.arguments.json:
         shown = {"newest": coverage.newest, "missing": coverage.missing, "due": due}
