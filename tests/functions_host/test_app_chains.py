@@ -250,7 +250,7 @@ def test_a_foreign_message_ends_with_a_line(app: App, text: str) -> None:
     ("setting", "value", "reason"),
     [
         ("EXPORT_CONTAINER", "not-there", "the container does not exist"),
-        ("AMP_API_KEY", "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/k)", "is not resolved yet"),
+        ("EXPORT_MAX_ATTEMPTS", "99", "EXPORT_MAX_ATTEMPTS: "),
     ],
 )
 def test_what_cannot_be_recorded_still_goes_on(app: App, setting: str, value: str, reason: str) -> None:
@@ -266,6 +266,17 @@ def test_what_cannot_be_recorded_still_goes_on(app: App, setting: str, value: st
         assert "gave up after every attempt, and this is not on record: " in line
         assert reason in line
     assert app.names() == []
+
+
+def test_missing_keys_are_on_record_as_what_they_are(app: App) -> None:
+    """The store needs no keys: so each day's failure record says what is wrong with them, not that the app crashed."""
+    days = last_days(2)
+    host = app.start({"AMP_API_KEY": "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/k)"})
+    send(host, days)
+    host.drain()
+    assert len(failures(host)) == len(days)
+    for day in days:
+        assert "the Key Vault reference is not resolved yet" in app.json(LAYOUT.failure(day))["reason"]
 
 
 def test_an_unreadable_manifest_fails_its_day_only(app: App) -> None:
