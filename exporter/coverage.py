@@ -86,6 +86,11 @@ class Coverage:
         """Days since the first record that are not whole, oldest first."""
         return [row.day for row in self.rows if not row.whole]
 
+    @property
+    def final(self) -> frozenset[date]:
+        """Days that a backfill leaves out: whole, final, and not failed since."""
+        return frozenset(row.day for row in self.rows if row.whole and row.state == FINAL and not row.failure)
+
     def row(self, day: date) -> Row:
         """The row of ``day``; an empty one where nothing is known."""
         return next((row for row in self.rows if row.day == day), Row(day))

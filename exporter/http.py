@@ -12,7 +12,6 @@ from exporter.chain import Chain, chains
 from exporter.coverage import Coverage
 from exporter.due import due_days_of, yesterday_of
 from exporter.known import Known
-from exporter.manifest import FINAL
 from exporter.rejections import read_rejections
 from exporter.settings import Settings
 from exporter.store import Store
@@ -113,7 +112,7 @@ def read_range(asked: Mapping[str, str]) -> tuple[date, date]:
 
 def queue_rerun(asked: Asked, coverage: Coverage, run: str, concurrency: int) -> tuple[list[Chain], Answer]:
     """The chains to queue, and what to answer: 202 and where to look, or 200 if every day is final already."""
-    final = {row.day for row in coverage.rows if row.whole and row.state == FINAL and not row.failure}
+    final = coverage.final
     days = [day for day in asked.days if not (asked.skip_final and day in final)]
     if not days:
         return [], Answer(200, {"run": None, "days": [], "message": "every day of the range is final already"})

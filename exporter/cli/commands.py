@@ -16,7 +16,6 @@ from exporter.due import RunResult, due_days_of, export_days, run, yesterday_of
 from exporter.errors import SettingsError
 from exporter.export import Exporter
 from exporter.logging_config import setup_logging
-from exporter.manifest import FINAL
 from exporter.settings import Settings, unknown_names
 from exporter.verify import verify_day
 from exporter.window import OLDEST, days_of
@@ -69,7 +68,7 @@ def _backfill(call: Call) -> int:
 
     def backfill(exporter: Exporter) -> RunResult:
         coverage = read_coverage(exporter.store, exporter.settings.layout, yesterday_of(call.clock.now()))
-        final = {row.day for row in coverage.rows if row.whole and row.state == FINAL and not row.failure}
+        final = coverage.final
         pending = [day for day in days if day not in final]
         log.info(f"backfill: {len(days)} of the range's days, {len(days) - len(pending)} are final already")
         result = export_days(pending, exporter)
