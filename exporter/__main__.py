@@ -6,15 +6,15 @@ import signal
 import sys
 import time
 from datetime import UTC, datetime
-
-from dotenv import dotenv_values
+from pathlib import Path
 
 from exporter.cli.arguments import parse_arguments
-from exporter.cli.commands import Call, perform
+from exporter.cli.call import FAILED, WRONG, Call
+from exporter.cli.commands import perform
 from exporter.clock import Clock
 from exporter.errors import ExportError, SettingsError
 
-FAILED, WRONG, INTERRUPTED = 1, 2, 130
+INTERRUPTED = 130
 
 
 def main() -> int:
@@ -48,6 +48,10 @@ def main() -> int:
 
 def _environment() -> dict[str, str]:
     """The environment, and what `.env` adds to it; a dollar sign in a key is a dollar sign."""
+    if not Path(".env").exists():
+        return dict(os.environ)
+    from dotenv import dotenv_values  # noqa: PLC0415 - only who has such a file needs it
+
     try:
         written = dotenv_values(".env", interpolate=False)
     except UnicodeDecodeError as error:

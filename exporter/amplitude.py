@@ -28,7 +28,7 @@ READ_SECONDS = 600
 REQUEST_SECONDS = 3600
 """A body's total time: one that drips in passes every read time-out."""
 
-PIECE = 1 << 16
+PIECE = 1 << 18
 ERROR_BODY = 1 << 14
 ERROR_SECONDS = 60
 NO_DATA_WORDS = "Raw data files were not found"

@@ -24,7 +24,7 @@ BIGGEST_DIRECTORY = 4 << 20
 """Bytes that are read of an archive at a time; its directory is read at once."""
 INFLATED_FACTOR, INFLATED_EXTRA = 256, 256 << 20
 """An archive may inflate to its own size times the factor, plus the extra bytes."""
-READ = 1 << 15
+READ = 1 << 16
 GZIP = 31  # zlib's wbits for a gzip member with its header and trailer
 ENCRYPTED = 0x1
 

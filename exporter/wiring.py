@@ -4,12 +4,14 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from exporter.amplitude import AmplitudeClient
 from exporter.clock import Clock, Progress, unseen
-from exporter.export import Exporter
 from exporter.settings import Settings
 from exporter.store import LocalStore, Store
+
+if TYPE_CHECKING:
+    from exporter.export import Exporter
 
 
 def new_run(now: datetime) -> str:
@@ -34,8 +36,11 @@ def open_store(settings: Settings, progress: Progress = unseen) -> Iterator[Stor
 
 
 @contextmanager
-def open_exporter(settings: Settings, clock: Clock, run: str, progress: Progress = unseen) -> Iterator[Exporter]:
+def open_exporter(settings: Settings, clock: Clock, run: str, progress: Progress = unseen) -> Iterator["Exporter"]:
     """Everything that an export works with."""
+    from exporter.amplitude import AmplitudeClient  # noqa: PLC0415 - a tenth of a second, spared who only looks
+    from exporter.export import Exporter  # noqa: PLC0415 - as above
+
     client = AmplitudeClient(
         settings.base_url,
         (settings.api_key, settings.secret_key),

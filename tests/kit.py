@@ -20,6 +20,7 @@ from exporter.amplitude import AmplitudeClient
 from exporter.archive import BLOCK, LONGEST_LINE, Tally, unzip
 from exporter.clock import Clock, Progress, unseen
 from exporter.export import Exporter
+from exporter.prover import Prove
 from exporter.rejected import RejectedLines
 from exporter.settings import Settings
 from exporter.simulator import Simulator
@@ -116,12 +117,13 @@ def unzipped(
     block: int = BLOCK,
     longest_line: int = LONGEST_LINE,
     rejected_limit: int = 10**8,
+    prove: Prove | None = None,
 ) -> Unzipped:
     """Read ``archive`` from a real file, as the exporter does."""
     with tempfile.TemporaryFile() as file, RejectedLines(rejected_limit) as rejected:
         file.write(archive)
         tally = Tally(rejected)
-        blocks = list(unzip(file, window, tally, block=block, longest_line=longest_line))
+        blocks = list(unzip(file, window, tally, block=block, longest_line=longest_line, prove=prove))
         for each in blocks:
             assert each.count == each.text.count(b"\n")
         text = b"".join(each.text for each in blocks)

@@ -85,3 +85,8 @@ def manifest_of(day: date = DAY, **chosen: Any) -> Manifest:
         "schema": {"new": ("a_new_column",)},
     }
     return Manifest(**usual | chosen)
+
+
+def night(number: int) -> Time:
+    """02:00 so many nights after the first night on which DAY is over."""
+    return Time(moment(DAY + timedelta(days=number), 26))

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from exporter import members
 from exporter.errors import BadArchiveError, RejectedError
+from exporter.prover import careful
 from exporter.simulator import Simulator
 from exporter.window import Window
 from tests.kit import DAY, Unzipped, archive_of, dump_of, member, overwritten, unzipped, zipped
@@ -303,16 +304,21 @@ def test_the_lines_of_a_simulated_day_are_its_dump() -> None:
         lines = simulator.lines(DAY)
         hours = [datetime(2025, 11, 6, hour, tzinfo=UTC) for hour in range(24)]
         members = [(each.name, each.body) for each in simulator._source.members(hours)]
-    found = unzipped(zipped(random.Random(2).sample(members, len(members))))
+    content = zipped(random.Random(2).sample(members, len(members)))
+    found = unzipped(content)
     assert dump_of(found.lines) == dump_of(lines)
     assert found.tally.event_days["2025-11-06"] > len(lines) / 2
     assert sum(found.tally.event_days.values()) == len(lines)
+    slowly = unzipped(content, prove=careful)
+    assert (slowly.text, slowly.rejected, slowly.hours) == (found.text, found.rejected, found.hours)
+    assert vars(slowly.tally) | {"rejected": None} == vars(found.tally) | {"rejected": None}
 
 
 texts = st.lists(
     st.sampled_from(
         [
             LINE,
+            b'{"event_time":"2025-11-05","event_time":1}',
             b"{}",
             b'{"a":"\\ud83d"}',
             b"",
@@ -331,14 +337,17 @@ texts = st.lists(
 @settings(max_examples=150, deadline=None)
 @given(texts, st.lists(st.integers(1, 60), min_size=1, max_size=4), st.integers(1, 60))
 def test_blocks_do_not_change_the_result(text: bytes, blocks: list[int], cut: int) -> None:
-    """Events, counts, rejected lines, their places and columns are the same for every size and every gzip cut."""
+    """Events, counts, rejected lines, their places and columns: for every size, gzip cut, and on either path."""
     whole = unzipped(archive_of(text), longest_line=60, block=60)
     pieces = b"".join(packed(text[place : place + cut]) for place in range(0, len(text), cut)) or packed(b"")
     for content in (archive_of(text), zipped([(member(), pieces)])):
         for block in blocks:
-            found = unzipped(content, longest_line=60, block=block)
-            assert (found.text, found.rejected, found.tally.events) == (whole.text, whole.rejected, whole.tally.events)
-            assert found.tally.event_days == whole.tally.event_days
+            for prove in (None, careful):
+                found = unzipped(content, longest_line=60, block=block, prove=prove)
+                assert (found.text, found.rejected) == (whole.text, whole.rejected)
+                assert found.tally.events == whole.tally.events
+                assert found.tally.event_days == whole.tally.event_days
+                assert found.tally.columns == whole.tally.columns
 
 
 @settings(max_examples=150, deadline=None)

@@ -9,9 +9,10 @@ from datetime import date, timedelta
 import pytest
 
 from exporter.coverage import Coverage, read_coverage
-from exporter.due import run, yesterday_of
+from exporter.due import yesterday_of
 from exporter.layout import Layout
 from exporter.manifest import FINAL
+from exporter.run import run
 from exporter.simulator import Simulator, Spoilt, Status, TooLarge, TooManyRequests, When, Wire
 from exporter.simulator.faults import Fault
 from exporter.store import Store

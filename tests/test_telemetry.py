@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from exporter.due import run
+from exporter.run import run
 from exporter.simulator import Simulator
 from exporter.telemetry import operation
 from tests.memory_store import MemoryStore

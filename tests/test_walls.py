@@ -72,6 +72,7 @@ def importers(library: str, *places: Path) -> Iterator[str]:
         ("urllib3", {"exporter/amplitude.py", "exporter/retries.py"}),
         ("dotenv", {"exporter/__main__.py"}),
         ("isal", {"exporter/members.py"}),
+        ("simdjson", {"exporter/prover.py"}),
     ],
 )
 def test_a_library_has_its_place(library: str, allowed: set[str]) -> None:

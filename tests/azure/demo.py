@@ -19,8 +19,9 @@ from azure.storage.blob import ContainerClient
 
 from exporter.cli.show import print_table
 from exporter.clock import Clock
-from exporter.due import export_days, yesterday_of
+from exporter.due import yesterday_of
 from exporter.logging_config import setup_logging
+from exporter.run import export_days
 from exporter.settings import Settings
 from exporter.simulator import Simulator, Status
 from exporter.wiring import new_run, open_exporter

@@ -5,7 +5,7 @@ import platform
 import subprocess
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from tests.bench.contenders import CONTENDERS, Contender
@@ -14,7 +14,7 @@ from tests.bench.measure import REPOSITORY, Run
 from tests.bench.results import Results, Target, cpu, memory, targets, wall
 
 PICTURE = "pictures/benchmarks.svg"
-PACKAGES = ("isal", "msgspec", "requests", "urllib3", "azure-storage-blob", "azure-identity")
+PACKAGES = ("isal", "pysimdjson", "msgspec", "requests", "urllib3", "azure-storage-blob", "azure-identity")
 
 INTRODUCTION = """\
 # Benchmarks
@@ -146,9 +146,16 @@ def _machine() -> str:
     return f"{os.cpu_count()} cores ({model}), {memory_gb:.0f} GB of memory, {system}"
 
 
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
 def _versions() -> str:
     node = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False).stdout.strip()
-    found = [f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in PACKAGES)]
+    found = [f"Python {platform.python_version()}", *(f"{name} {_version(name)}" for name in PACKAGES)]
     lock = REPOSITORY / "tests/node/node_modules/azurite/package.json"
     if lock.exists():
         found.append(f"Azurite {lock.read_text().partition('"version": "')[2].partition('"')[0]} on node {node}")
