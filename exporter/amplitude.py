@@ -1,24 +1,26 @@
 """Amplitude's Export API: ask for a window, until a whole archive of it has been taken in.
 
-Facts: https://amplitude.com/docs/apis/analytics/export. The status codes are explained in `means_data`.
+Facts: https://amplitude.com/docs/apis/analytics/export. What a status means stands in `meaning`.
 """
 
 import base64
-import json
 import logging
 import re
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import BinaryIO, Self
+from typing import BinaryIO, Self, cast
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
+from exporter.ahead import Ahead, Body, Share
 from exporter.clock import Clock, Deadline, Progress, unseen
-from exporter.errors import BadArchiveError, PermanentError, RefusedError, RetriableError, WindowTooBigError
+from exporter.errors import BadArchiveError, RetriableError, WindowTooBigError
+from exporter.meaning import means_data, words_of
 from exporter.retries import ExportRetry, Tries, in_words
 from exporter.settings import is_loopback
 from exporter.window import Window
@@ -31,12 +33,7 @@ REQUEST_SECONDS = 3600
 PIECE = 1 << 18
 ERROR_BODY = 1 << 14
 ERROR_SECONDS = 60
-NO_DATA_WORDS = "Raw data files were not found"
 LENGTH = re.compile(r"[0-9]{1,18}")
-SIZE_WORDS = re.compile(r"size|large|shorten|4\s*GB", re.IGNORECASE)
-OWN_DESTINATION = (
-    "Use Amplitude's own Azure Blob Storage or S3 destination for such hours (Data, Destinations in its web app)"
-)
 
 log = logging.getLogger(__name__)
 
@@ -90,22 +87,33 @@ class AmplitudeClient:
         self._archive_limit = archive_limit
         self._clock = clock
         self._progress = progress
-        self._session = requests.Session()
-        self._session.auth = keys
+        self._keys = keys
         self._secrets = (base64.b64encode(":".join(keys).encode()).decode(), *keys)
-        self._session.trust_env = not is_loopback(base_url)  # no proxy on the way to this machine
-        self._session.headers.update({"Accept": "application/zip", "Accept-Encoding": "identity"})
-        self._adapter = HTTPAdapter()
-        self._session.mount(f"{base_url}/", self._adapter)
+        self._session = self._new_session()
+        self._ahead: Ahead | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.call_off()
         self._session.close()
 
-    def fetch(self, window: Window, take: Take, deadline: Deadline | None = None) -> Answer:
+    def _new_session(self) -> requests.Session:
+        session = requests.Session()
+        session.auth = self._keys
+        session.trust_env = not is_loopback(self.base_url)  # no proxy on the way to this machine
+        session.headers.update({"Accept": "application/zip", "Accept-Encoding": "identity"})
+        session.mount(f"{self.base_url}/", HTTPAdapter())
+        return session
+
+    def fetch(
+        self, window: Window, take: Take, deadline: Deadline | None = None, *, then: Window | None = None
+    ) -> Answer:
         """Ask for ``window`` until ``take`` has taken a whole archive in, within one budget of requests.
+
+        While ``take`` is at work, the archive of ``then`` may arrive already: for the next call, which has to be for
+        that window, or for `call_off`.
 
         Raises:
             RefusedError: 401 or 403.
@@ -113,35 +121,89 @@ class AmplitudeClient:
             RetriableError: the budget is used up.
             PermanentError: Amplitude says why it will not answer.
         """
-        tries = Tries(window, self._attempts, self._delay, deadline or Deadline(self._clock))
+        deadline = deadline or Deadline(self._clock)
+        ahead = self._asked_ahead(window)
+        tries = ahead.tries if ahead else self._tries(window, deadline)
         try:
-            return self._within(tries, take)
+            body = ahead.body() if ahead else self._arrive(tries)
+            while body.archive:
+                try:
+                    with body.archive as archive:
+                        self._ask_ahead(then, body.size, deadline)
+                        take(archive)
+                except BadArchiveError as error:
+                    self.call_off()  # its room is needed, and one request at a time is enough
+                    self._wait(tries, str(error), error)
+                    body = self._arrive(tries)
+                else:
+                    if self._ahead:
+                        self._ahead.share.open()
+                    log.info(
+                        f"Data fetched successfully (status 200): window {window}, {body.size} bytes, "
+                        "all of them verified"
+                    )
+                    return Answer(window, HTTPStatus.OK, body.size, tries.made)
+            return Answer(window, HTTPStatus.NOT_FOUND, 0, tries.made)
         finally:
-            self.requests += tries.made
-            self.retries += tries.made - 1
+            self._count(tries)
 
-    def _within(self, tries: Tries, take: Take) -> Answer:
-        while True:
-            try:
-                return self._ask(tries, take)
-            except (BadArchiveError, requests.RequestException, urllib3.exceptions.HTTPError) as error:
-                reason = str(error) if isinstance(error, BadArchiveError) else in_words(error)
-                if not tries.left:
-                    raise RetriableError(
-                        f"window {tries.window}: {tries.made} requests failed, the last one because of: {reason}. "
-                        f"Nothing of the day is visible; try again later. If this goes on, look at AMP_BASE_URL "
-                        f"({self.base_url}) and at https://status.amplitude.com"
-                    ) from error
-                tries.wait(reason)
+    def call_off(self) -> None:
+        """Forget the window that was asked for ahead."""
+        if self._ahead:
+            self._end(self._ahead)
+            self._ahead = None
 
-    def _ask(self, tries: Tries, take: Take) -> Answer:
+    def _asked_ahead(self, window: Window) -> Ahead | None:
+        if self._ahead and self._ahead.window != window:  # the plan has changed
+            self.call_off()
+        ahead, self._ahead = self._ahead, None
+        return ahead
+
+    def _end(self, ahead: Ahead) -> None:
+        ahead.call_off()
+        self._count(ahead.tries)
+
+    def _count(self, tries: Tries) -> None:
+        self.requests += tries.made
+        self.retries += max(0, tries.made - 1)
+
+    def _tries(self, window: Window, deadline: Deadline) -> Tries:
+        return Tries(window, self._attempts, self._delay, deadline)
+
+    def _ask_ahead(self, window: Window | None, held: int, deadline: Deadline) -> None:
+        """Only if the two archives are likely to have room together: a download that has to pause may break."""
+        if window and 2 * held <= self._archive_limit:
+            self._ahead = Ahead(self._tries(window, deadline), self._arrive, self._archive_limit - held)
+
+    def _arrive(self, tries: Tries, share: Share | None = None) -> Body:
+        """Ask until a whole body is there, or Amplitude's word that there is none."""
+        with ExitStack() as undo:
+            session = undo.enter_context(self._new_session()) if share else self._session
+            while True:
+                try:
+                    return self._ask(session, tries, share or Share())
+                except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+                    self._wait(tries, in_words(error), error)
+
+    def _wait(self, tries: Tries, reason: str, error: Exception) -> None:
+        """Wait before the next request; the reason is an error if there is none left."""
+        if not tries.left:
+            raise RetriableError(
+                f"window {tries.window}: {tries.made} requests failed, the last one because of: {reason}. "
+                f"Nothing of the day is visible; try again later. If this goes on, look at AMP_BASE_URL "
+                f"({self.base_url}) and at https://status.amplitude.com"
+            ) from error
+        tries.wait(reason)
+
+    def _ask(self, session: requests.Session, tries: Tries, share: Share) -> Body:
         window = tries.window
         tries.deadline.check()
         tries.made += 1
-        self._adapter.max_retries = ExportRetry(tries.left, tries=tries)
+        adapter = cast("HTTPAdapter", session.get_adapter(f"{self.base_url}/"))
+        adapter.max_retries = ExportRetry(tries.left, tries=tries)
         log.info(f"asking Amplitude for window {window}: request {tries.made} of {tries.total} at most")
         self._progress("asking", 0, None)
-        with self._session.get(
+        with session.get(
             f"{self.base_url}/api/2/export",
             params=window.wire(),
             stream=True,
@@ -150,15 +212,16 @@ class AmplitudeClient:
         ) as response:
             said = "" if response.status_code == HTTPStatus.OK else self._words(response, tries.deadline)
             if not means_data(response.status_code, said, window, self.base_url):
-                return Answer(window, response.status_code, 0, tries.made)
-            with tempfile.TemporaryFile() as archive:
-                size = self._download(response, archive, tries)
+                return Body(None, 0)
+            archive = tempfile.TemporaryFile()  # noqa: SIM115 - closed by who takes it in
+            with ExitStack() as undo:
+                undo.callback(archive.close)
+                size = self._download(response, archive, tries, share)
                 archive.seek(0)
-                take(archive)
-                log.info(f"Data fetched successfully (status 200): window {window}, {size} bytes, all of them verified")
-                return Answer(window, HTTPStatus.OK, size, tries.made)
+                undo.pop_all()
+                return Body(archive, size)
 
-    def _download(self, response: requests.Response, archive: BinaryIO, tries: Tries) -> int:
+    def _download(self, response: requests.Response, archive: BinaryIO, tries: Tries, share: Share) -> int:
         length = response.headers.get("Content-Length", "")
         expected = int(length) if LENGTH.fullmatch(length) else None
         size, began = 0, self._clock.monotonic()
@@ -174,8 +237,9 @@ class AmplitudeClient:
             piece = response.raw.read1(PIECE, decode_content=False)
             if not piece:
                 return size
-            archive.write(piece)
             size += len(piece)
+            share.wait_for(size, tries.deadline)
+            archive.write(piece)
             self._progress("downloading", size, expected)
 
     def _words(self, response: requests.Response, deadline: Deadline) -> str:
@@ -187,56 +251,4 @@ class AmplitudeClient:
             if not piece:
                 break
             body += piece
-        return _quoted(body, self._secrets)
-
-
-def means_data(status: int, said: str, window: Window, base_url: str) -> bool:
-    """What a status means: True, an archive follows; False, the window is empty; everything else raises.
-
-    ``said`` is what Amplitude wrote beside it. 429 and 5xx arrive here only after their retries.
-    """
-    quoted = f"status {status}" + (f", Amplitude says: {said}" if said else "")
-    match status:
-        case HTTPStatus.OK:
-            return True
-        case HTTPStatus.NOT_FOUND if NO_DATA_WORDS in said:
-            return False
-        case HTTPStatus.NOT_FOUND:
-            raise PermanentError(f"window {window}: {quoted}. That is no Export API: look at AMP_BASE_URL ({base_url})")
-        case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
-            raise RefusedError(
-                f"Amplitude refuses the keys ({quoted}). Look at AMP_API_KEY, AMP_SECRET_KEY and the region: the "
-                f"project must live behind AMP_BASE_URL ({base_url}; EU https://analytics.eu.amplitude.com, "
-                "US https://amplitude.com)"
-            )
-        case HTTPStatus.BAD_REQUEST if not said or SIZE_WORDS.search(said):
-            if window.hours > 1:
-                raise WindowTooBigError(f"window {window}: {quoted}")
-            raise PermanentError(f"hour {window.first} is too big for the Export API ({quoted}). {OWN_DESTINATION}")
-        case HTTPStatus.TOO_MANY_REQUESTS:
-            raise RetriableError(
-                f"window {window}: {quoted}, after every retry. Amplitude allows 5 requests at once, dashboards "
-                "included: try again later, or lower EXPORT_CONCURRENCY"
-            )
-        case _ if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise RetriableError(f"window {window}: {quoted}, after every retry. Try again later")
-        case _ if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
-            raise PermanentError(f"window {window}: {quoted}, a redirect. Look at AMP_BASE_URL ({base_url})")
-        case _:
-            raise PermanentError(f"window {window}: {quoted}. Asking again will not help")
-
-
-def _quoted(body: bytes, secrets: tuple[str, ...]) -> str:
-    """Amplitude's own words from its error envelope, else the start of the body as one line of text.
-
-    Some proxies show the request in their error page: the ``secrets`` are blanked.
-    """
-    try:
-        error = json.loads(body)["error"]
-        words = [error["message"], (error.get("metadata") or {}).get("details")]
-        text = ": ".join(str(word) for word in words if word)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        text = re.sub(r"<[^>]*>", " ", body.decode("utf-8", "replace"))
-    for secret in filter(None, secrets):
-        text = text.replace(secret, "***")
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:300].rstrip(".")
+        return words_of(body, self._secrets)

@@ -26,7 +26,7 @@ from exporter.errors import (
     StoreError,
 )
 from exporter.known import NOTHING, Known, Outcome, check_source, decide, hours_with_fewer, look
-from exporter.load import Loader, Plan, load
+from exporter.load import Loader, Plan, load, part_hours
 from exporter.manifest import Failure, Manifest, Source, WindowRecord, state_at
 from exporter.publish import Shelf, publish
 from exporter.rejected import RejectedLines
@@ -93,7 +93,8 @@ def _export_locked(plan: Plan, exporter: Exporter, began: datetime, force: bool,
     known = look(exporter.store, layout, plan.day)
     neighbour = known.manifest or _neighbour(plan.day, exporter)
     check_source(neighbour, Source(client.base_url))
-    plan.begin(_first_hours(known, neighbour, plan.day))
+    size = sum(window.archive_bytes for window in neighbour.windows) if neighbour else 0
+    plan.begin(_first_hours(known, neighbour, plan.day), part_hours(size, settings.archive_limit))
     requests, retries = client.requests, client.retries
     with ExitStack() as undo:
         draft = exporter.store.draft(layout.dump(plan.day), known.dump.etag if known.dump else None)

@@ -1,6 +1,7 @@
 """Load a day: ask for its windows one after the other and write their events into the dump.
 
-A window that is too big comes back in halves; what is finished stays.
+The next window is on its way while one is being written. A window that is too big comes back in halves; what is
+finished stays.
 """
 
 import logging
@@ -10,14 +11,19 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import BinaryIO
 
-from exporter.amplitude import OWN_DESTINATION, AmplitudeClient, Answer
+from exporter.amplitude import AmplitudeClient, Answer
 from exporter.archive import Events, Tally, unzip
 from exporter.clock import Deadline, Progress
 from exporter.dump import Dump, write_to_local
 from exporter.errors import PermanentError, WindowTooBigError
+from exporter.meaning import OWN_DESTINATION
 from exporter.window import HOURS_A_DAY, Window
 
 log = logging.getLogger(__name__)
+
+
+PART = 64 << 20
+"""Bytes of an archive from which on a day is asked for in parts, so that one arrives while another is taken in."""
 
 
 @dataclass
@@ -28,10 +34,15 @@ class Plan:
     hours: int = HOURS_A_DAY
     pending: deque[Window] = field(default_factory=deque)
 
-    def begin(self, hours: int) -> None:
-        """Start with the whole day in windows of ``hours``."""
+    def begin(self, hours: int, part_hours: int = HOURS_A_DAY) -> None:
+        """Start with the whole day in windows of ``hours``, or of ``part_hours`` if that is less."""
         self.hours = hours
-        self.pending = deque(Window.of_day(self.day).cut(hours))
+        self.pending = deque(Window.of_day(self.day).cut(min(hours, part_hours)))
+
+    @property
+    def next(self) -> Window | None:
+        """The window that will be asked for next."""
+        return self.pending[0] if self.pending else None
 
     def halve(self, refused: Window) -> None:
         """Put ``refused`` back in halves, and let no later window be wider than they are."""
@@ -50,6 +61,15 @@ class Loader:
     progress: Progress
 
 
+def part_hours(archive_bytes: int, archive_limit: int) -> int:
+    """How many hours of a day like one of ``archive_bytes`` to ask for at a time: all 24, or equal parts.
+
+    Two parts have room together in ``archive_limit``.
+    """
+    parts = -(-archive_bytes // min(PART, archive_limit // 2))
+    return -(-HOURS_A_DAY // max(1, min(parts, HOURS_A_DAY)))
+
+
 def load(plan: Plan, loader: Loader) -> list[Answer]:
     """Load every window of the plan.
 
@@ -57,11 +77,17 @@ def load(plan: Plan, loader: Loader) -> list[Answer]:
         PermanentError: an hour that is too big, or words of Amplitude's that say no.
         RefusedError, RetriableError, RejectedError: see AmplitudeClient.fetch and unzip.
     """
-    answers = []
+    try:
+        return list(_answers(plan, loader))
+    finally:
+        loader.client.call_off()
+
+
+def _answers(plan: Plan, loader: Loader) -> Iterator[Answer]:
     while plan.pending:
         window = plan.pending.popleft()
         try:
-            answers.append(_load_window(window, loader))
+            yield _load_window(window, plan.next, loader)
         except WindowTooBigError as error:
             if window.hours == 1:
                 raise PermanentError(
@@ -70,10 +96,9 @@ def load(plan: Plan, loader: Loader) -> list[Answer]:
                 ) from error
             plan.halve(window)
             log.warning(f"{error}. Asking for {plan.hours} hours at a time from here on")
-    return answers
 
 
-def _load_window(window: Window, loader: Loader) -> Answer:
+def _load_window(window: Window, then: Window | None, loader: Loader) -> Answer:
     text, rejected = loader.dump.mark(), loader.tally.rejected.mark()
     found = Tally(loader.tally.rejected)
 
@@ -89,7 +114,7 @@ def _load_window(window: Window, loader: Loader) -> Answer:
         write_to_local(_in_time(blocks, loader.deadline), loader.dump)
 
     try:
-        answer = loader.client.fetch(window, take, loader.deadline)
+        answer = loader.client.fetch(window, take, loader.deadline, then=then)
     except WindowTooBigError:
         begin_again()
         raise

@@ -50,6 +50,7 @@ class Tries:
             RetriableError: Amplitude asks for a longer wait than LONGEST_WAIT.
             DeadlineError: the wait would end after the day's deadline.
         """
+        self.deadline.check_wanted()
         seconds = self.delay * factor * 2 ** (self.made - 1) if given is None else given
         if seconds > LONGEST_WAIT:
             raise RetriableError(
@@ -62,6 +63,7 @@ class Tries:
         )
         self.deadline.check(ahead=seconds)
         self.deadline.clock.sleep(seconds)
+        self.deadline.check_wanted()
 
 
 class ExportRetry(Retry):

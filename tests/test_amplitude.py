@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.amplitude import REQUEST_SECONDS, AmplitudeClient, means_data
+from exporter.amplitude import REQUEST_SECONDS, AmplitudeClient
 from exporter.clock import Deadline
 from exporter.errors import (
     BadArchiveError,
@@ -25,6 +25,7 @@ from exporter.errors import (
     RetriableError,
     WindowTooBigError,
 )
+from exporter.meaning import means_data
 from exporter.simulator import ALWAYS, Missing, Simulator, Status, TooLarge, Wire
 from exporter.window import Window
 from tests.kit import KEYS, WHOLE_DAY, RawServer, Time, archive_of, asking, at, checked, http

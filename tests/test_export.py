@@ -24,13 +24,14 @@ from exporter.errors import (
 from exporter.export import DayExported, export_day
 from exporter.known import Outcome, look
 from exporter.layout import Layout
-from exporter.manifest import FINAL, PROVISIONAL, Failure, Manifest
+from exporter.load import PART
+from exporter.manifest import FINAL, PROVISIONAL, Failure, Manifest, Source, WindowRecord
 from exporter.simulator import ALWAYS, Missing, OddLine, Resized, Simulator, Status, TooLarge, When
 from exporter.store import ANY, LocalStore, Store
 from exporter.verify import verify_day
 from tests.kit import DAY, Time, at, dump_of, files_in
 from tests.memory_store import MemoryStore
-from tests.rules_kit import FEW_HOURS, FULL_HOURS, exporter_on, first_look, moment, second_look
+from tests.rules_kit import FEW_HOURS, FULL_HOURS, exporter_on, first_look, manifest_of, moment, second_look
 from tests.store_contract import names, text_of
 
 LAYOUT = Layout()
@@ -324,6 +325,25 @@ def test_the_window_size_that_worked_is_used_first(store: Store) -> None:
 def has_events(first: str) -> bool:
     """Whether the window of six hours from ``first`` holds one of the full hours."""
     return any(int(first[-2:]) <= hour < int(first[-2:]) + 6 for hour in FULL_HOURS)
+
+
+def test_a_day_like_a_large_one_is_asked_for_in_parts(store: Store) -> None:
+    """So that one arrives while another is written; the dump is the same, and the size that works stays the day's."""
+    before = DAY - timedelta(days=1)
+    large = (WindowRecord(f"{before:%Y%m%d}T00", f"{before:%Y%m%d}T23", 200, 3 * PART),)
+    with Simulator(events_per_hour=4) as simulator:
+        manifest = manifest_of(before, windows=large, source=Source(simulator.url, "100011471"))
+        store.write(LAYOUT.manifest(before), manifest.to_json(), seen=None, metadata=manifest.metadata())
+        with exporter_on(store, simulator, first_look()) as exporter:
+            done = export_day(DAY, exporter).manifest
+        assert [(each.first[-2:], each.last[-2:]) for each in simulator.requests] == [
+            ("00", "07"),
+            ("08", "15"),
+            ("16", "23"),
+        ]
+        assert text_of(store, LAYOUT.dump(DAY)) == dump_of(simulator.lines(DAY))
+        assert simulator.most_at_once == 1
+    assert (done.window_hours, len(done.windows), done.attempts, done.retries) == (24, 3, 3, 0)
 
 
 def test_a_failure_remembers_the_window_size(store: Store) -> None:

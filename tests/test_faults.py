@@ -293,6 +293,19 @@ def test_an_archive_over_its_share_comes_in_halves(place: Place) -> None:
     assert "its archive is bigger than 12000 bytes, its share of EXPORT_TMP_LIMIT_MB" in place.messages()[0]
 
 
+def test_a_day_that_fails_forgets_what_was_asked_ahead(place: Place) -> None:
+    """Nothing of it is left for another day of the same run."""
+
+    def fail() -> None:
+        raise RejectedError("enough")
+
+    with Simulator(events_per_hour=2, faults=[TooLarge(12)]) as simulator:
+        with exporting(simulator, place.store, progress=at("writing", fail)) as exporter:
+            assert "enough" in str(failed(exporter, place))
+            assert exporter.client._ahead is None
+        assert 2 <= len(simulator.requests) <= 3
+
+
 @pytest.mark.parametrize(("code", "requests"), [(400, 6), (504, 15)])
 def test_one_hour_too_big_names_the_way_out(code: Literal[400, 504], requests: int, place: Place) -> None:
     """Halved down to the hour, then an end; the next attempt begins with single hours."""
