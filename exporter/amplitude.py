@@ -30,7 +30,7 @@ READ_SECONDS = 600
 REQUEST_SECONDS = 3600
 """A body's total time: one that drips in passes every read time-out."""
 
-PIECE = 1 << 18
+PIECE = 1 << 17
 ERROR_BODY = 1 << 14
 ERROR_SECONDS = 60
 LENGTH = re.compile(r"[0-9]{1,18}")

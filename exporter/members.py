@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from io import SEEK_END, SEEK_SET
-from typing import BinaryIO, cast
+from typing import IO, BinaryIO, cast
 
 from isal import isal_zlib
 from isal.igzip_lib import IsalError
@@ -24,7 +24,8 @@ BIGGEST_DIRECTORY = 4 << 20
 """Bytes that are read of an archive at a time; its directory is read at once."""
 INFLATED_FACTOR, INFLATED_EXTRA = 256, 256 << 20
 """An archive may inflate to its own size times the factor, plus the extra bytes."""
-READ = 1 << 16
+READ, PIECE = 1 << 16, 1 << 14
+"""Bytes. With larger pieces the copies of their rests leave holes in the heap: 12 MB of them after 2 GB of JSON lines."""
 GZIP = 31  # zlib's wbits for a gzip member with its header and trailer
 ENCRYPTED = 0x1
 
@@ -127,8 +128,9 @@ def inflate(opened: zipfile.ZipFile, member: Member, room: "Room", block: int) -
     stream, begun = None, False
     try:
         with opened.open(member.info) as raw:
-            while piece := raw.read(READ):
-                room.take(len(piece), member.name)  # padding and empty gzip members inflate to nothing, for ever
+            for packed in _pieces(raw):
+                room.take(len(packed), member.name)  # padding and empty gzip members inflate to nothing, for ever
+                piece = packed
                 while piece := piece if stream or not begun else piece.lstrip(b"\0"):
                     stream, begun = stream or isal_zlib.decompressobj(wbits=GZIP), True
                     inflated = stream.decompress(piece, block)
@@ -142,6 +144,13 @@ def inflate(opened: zipfile.ZipFile, member: Member, room: "Room", block: int) -
         raise BadArchiveError(f"member {member.name!r} is corrupt: {error}") from error
     if stream or not begun:
         raise BadArchiveError(f"member {member.name!r} is cut off")
+
+
+def _pieces(raw: IO[bytes]) -> Iterator[bytes]:
+    """Read much, which is cheap, and hand it on in small pieces: isal gives back as a copy what it has not used yet."""
+    while read := raw.read(READ):
+        for start in range(0, len(read), PIECE):
+            yield read[start : start + PIECE]
 
 
 class Room:
