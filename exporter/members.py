@@ -25,7 +25,7 @@ BIGGEST_DIRECTORY = 4 << 20
 INFLATED_FACTOR, INFLATED_EXTRA = 256, 256 << 20
 """An archive may inflate to its own size times the factor, plus the extra bytes."""
 READ, PIECE = 1 << 16, 1 << 14
-"""Bytes. With larger pieces the copies of their rests leave holes in the heap: 12 MB of them after 2 GB of JSON lines."""
+"""Bytes. With larger pieces the copies of their rests leave holes in the heap: 12 MB after 2 GB of JSON lines."""
 GZIP = 31  # zlib's wbits for a gzip member with its header and trailer
 ENCRYPTED = 0x1
 
