@@ -23,7 +23,8 @@ Written by `make bench`; anybody can run it again (`make bench ARGS="--sizes 50 
 
 One simulated day, from an Export API on loopback to one JSON array. Each way runs by itself, in a process of its own
 that is measured from outside; those of one turn run right after each other, and ratios are taken within a turn, because
-the machine's speed drifts. What counts are the ratios. **Every output was checked**: the exporter's, the upload's and
+the machine's speed drifts. Memory is touched before each, since its first use costs a virtual machine as much as the
+work. What counts are the ratios. **Every output was checked**: the exporter's, the upload's and
 the floor's by SHA-256 against what the generator wrote, the others' by the number of their events."""
 
 WAYS = """\
