@@ -1,21 +1,28 @@
 import contextvars
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import BinaryIO
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.amplitude import AmplitudeClient
-from exporter.clock import Clock, Deadline
+from exporter.archive import Tally
+from exporter.clock import Clock, Deadline, unseen
+from exporter.dump import Dump
 from exporter.errors import BadArchiveError, DeadlineError, RefusedError, RetriableError
-from exporter.load import PART, part_hours
+from exporter.load import PART, Loader, Plan, load, part_hours
+from exporter.rejected import RejectedLines
 from exporter.simulator import Missing, Simulator, Spoilt, Status, TooManyRequests, When, Wire
 from exporter.simulator.faults import Fault
 from exporter.window import Window
-from tests.kit import WHOLE_DAY, Time, asking, checked
+from tests.kit import DAY, WHOLE_DAY, Time, asking, checked, dump_of
+from tests.memory_store import MemoryStore
+from tests.store_contract import text_of
 
 EARLY, LATE = WHOLE_DAY.cut(12)
 PATIENCE = 20
@@ -63,13 +70,13 @@ class Taken:
 
 
 def test_the_next_window_arrives_while_one_is_taken_in(simulator: Simulator) -> None:
-    """One request each, never two at once, and the later body is that of its window."""
+    """One request each, the later one after the earlier body, and what came is that of its window."""
     arrived = threading.Event()
     seen: list[str] = []
 
     def watch(step: str, done: int, total: int | None) -> None:
-        seen.append(step)
-        if done == total and seen.count("asking") == 2:
+        seen.append("whole" if done == total else step)
+        if seen.count("whole") == 2:
             arrived.set()
 
     taken = Taken(meanwhile=lambda: arrived.wait(PATIENCE))
@@ -81,7 +88,7 @@ def test_the_next_window_arrives_while_one_is_taken_in(simulator: Simulator) -> 
         assert (answer.window, answer.requests, answer.archive_bytes) == (LATE, 1, len(taken.bodies[1]))
         assert (client.requests, client.retries) == (2, 0)
     assert len(simulator.requests) == 2
-    assert simulator.most_at_once == 1
+    assert [step for step in seen if step != "downloading"] == ["asking", "whole"] * 2
     assert [each.length for each in simulator.requests] == [len(body) for body in taken.bodies]
 
 
@@ -180,7 +187,6 @@ def test_a_bad_archive_calls_off_what_was_asked_ahead(simulator: Simulator) -> N
         client.fetch(LATE, take)
         assert (client.requests, client.retries) == (4, 1)
     assert asked(simulator) == [("00", "11"), ("12", "23"), ("00", "11"), ("12", "23")]
-    assert simulator.most_at_once == 1
 
 
 def test_another_plan_calls_off_what_was_asked_ahead(simulator: Simulator) -> None:
@@ -290,6 +296,49 @@ def test_a_spoilt_archive_that_came_ahead_is_asked_for_again(simulator: Simulato
         client.fetch(EARLY, checked, then=LATE)
         assert client.fetch(LATE, checked).requests == 2
         assert (client.requests, client.retries) == (3, 1)
+
+
+hours = st.integers(0, 23).map(lambda hour: When(1, hours=f"{hour:02}"))
+faults = st.lists(
+    st.builds(Status, st.sampled_from([500, 503, 504]), when=hours)
+    | st.builds(Spoilt, st.sampled_from(["wrong-trailer", "corrupt-member", "reordered"]), when=hours)
+    | st.builds(Wire, st.sampled_from(["reset", "closed", "truncated-zip"]), when=hours)
+    | st.builds(TooManyRequests, when=hours),
+    max_size=3,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    hours=st.integers(1, 24),
+    limit=st.sampled_from([12_000, 40_000, 10**9]),
+    faults=faults,
+    pauses=st.lists(st.floats(0, 0.004), min_size=1, max_size=5),
+)
+def test_windows_and_timing_never_change_the_result(
+    hours: int, limit: int, faults: list[Fault], pauses: list[float]
+) -> None:
+    """Whatever is asked ahead, comes late, breaks or has to pause: the same bytes, the same counts."""
+    pause = itertools.cycle(pauses)
+    store = MemoryStore()
+    plan, now = Plan(DAY), Time()
+    plan.begin(24, hours)
+    with Simulator(events_per_hour=2, faults=faults) as simulator, ExitStack() as undo:
+        late = undo.enter_context(
+            asking(simulator.url, now, archive_limit=limit, progress=lambda *_: time.sleep(next(pause)))
+        )
+        tally = Tally(undo.enter_context(RejectedLines(10**8)))
+        draft = store.draft("dump", None)
+        dump = Dump(draft)
+        answers = load(plan, Loader(late, dump, tally, Deadline(now.clock()), unseen))
+        dump.finish()
+        draft.commit({})
+        lines = simulator.lines(DAY)
+        assert late.requests - late.retries >= len(answers)
+    assert text_of(store, "dump") == dump_of(lines)
+    assert tally.events.total() == len(lines)
+    assert sum(answer.window.hours for answer in answers) == 24
+    eventually(lambda: not threads())
 
 
 @given(st.integers(0, 10**12), st.integers(1 << 20, 10**11))

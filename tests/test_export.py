@@ -342,7 +342,6 @@ def test_a_day_like_a_large_one_is_asked_for_in_parts(store: Store) -> None:
             ("16", "23"),
         ]
         assert text_of(store, LAYOUT.dump(DAY)) == dump_of(simulator.lines(DAY))
-        assert simulator.most_at_once == 1
     assert (done.window_hours, len(done.windows), done.attempts, done.retries) == (24, 3, 3, 0)
 
 
