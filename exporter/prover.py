@@ -78,4 +78,5 @@ def _simdjson() -> ModuleType | None:
     except ImportError:
         log.info("simdjson is not installed: every line is proven by itself, which takes more CPU and gives the same")
         return None
-    return simdjson
+    found: ModuleType = simdjson  # Any where it is missing
+    return found
