@@ -9,13 +9,15 @@ from typing import List  # noqa: UP035 - Microsoft's loader refuses the whole ap
 
 import azure.functions as func
 
-from exporter import http, page, report, telemetry
-from exporter.chain import WITHOUT_A_WORD, Chain, advance, chains, failed
+from exporter import report
+from exporter.app import api as http
+from exporter.app import page, telemetry
+from exporter.app.chain import WITHOUT_A_WORD, Chain, advance, chains, failed
 from exporter.clock import Clock, Deadline
-from exporter.coverage import read_coverage
-from exporter.due import due_days_of, yesterday_of
+from exporter.days.coverage import read_coverage
+from exporter.days.due import due_days_of, yesterday_of
+from exporter.days.rules import look
 from exporter.errors import ExportError, SettingsError
-from exporter.known import look
 from exporter.logging_config import quiet_libraries
 from exporter.settings import Settings, unknown_names
 from exporter.wiring import new_run, open_exporter, open_store

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from exporter.archive import Events
+from exporter.archive.unzip import Events
 from exporter.clock import Progress, unseen
 from exporter.store import Draft
 

@@ -12,9 +12,14 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from exporter import __version__, report
-from exporter.amplitude import AmplitudeClient, Answer
-from exporter.archive import Tally
+from exporter.amplitude.client import AmplitudeClient, Answer
+from exporter.archive.columns import drift
+from exporter.archive.rejected import RejectedLines
+from exporter.archive.unzip import Tally
 from exporter.clock import Clock, Deadline, Progress, unseen
+from exporter.days.manifest import Failure, Manifest, Source, WindowRecord, state_at
+from exporter.days.publish import Shelf, publish
+from exporter.days.rules import NOTHING, Known, Outcome, check_source, decide, hours_with_fewer, look
 from exporter.dump import Dump
 from exporter.errors import (
     DayHeldError,
@@ -25,12 +30,7 @@ from exporter.errors import (
     RejectedError,
     StoreError,
 )
-from exporter.known import NOTHING, Known, Outcome, check_source, decide, hours_with_fewer, look
 from exporter.load import Loader, Plan, load, part_hours
-from exporter.manifest import Failure, Manifest, Source, WindowRecord, state_at
-from exporter.publish import Shelf, publish
-from exporter.rejected import RejectedLines
-from exporter.schema import drift
 from exporter.settings import Settings
 from exporter.store import ANY, Store
 from exporter.window import HOURS_A_DAY, day_end

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import BinaryIO
 
-from exporter.amplitude import AmplitudeClient, Answer
-from exporter.archive import Events, Tally, unzip
+from exporter.amplitude.answers import OWN_DESTINATION
+from exporter.amplitude.client import AmplitudeClient, Answer
+from exporter.archive.unzip import Events, Tally, unzip
 from exporter.clock import Deadline, Progress
 from exporter.dump import Dump, write_to_local
 from exporter.errors import PermanentError, WindowTooBigError
-from exporter.meaning import OWN_DESTINATION
 from exporter.window import HOURS_A_DAY, Window
 
 log = logging.getLogger(__name__)

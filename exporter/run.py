@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from exporter import report
-from exporter.coverage import read_coverage
-from exporter.due import due_days_of, yesterday_of
+from exporter.days.coverage import read_coverage
+from exporter.days.due import due_days_of, yesterday_of
 from exporter.errors import ExportError, RefusedError
 from exporter.export import DayExported, Exporter, export_day
 

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from exporter.days.layout import Layout
 from exporter.errors import SettingsError
-from exporter.layout import Layout
 
 MEGABYTE = 1_000_000
 

@@ -27,7 +27,7 @@ def open_store(settings: Settings, progress: Progress = unseen) -> Iterator[Stor
         StoreError: it cannot be reached, or does not let us in.
     """
     if settings.storage_url or settings.storage_connection_string:
-        from exporter.blob_store import open_blob_store  # noqa: PLC0415 - half a second of imports that a folder spares
+        from exporter.store.blob import open_blob_store  # noqa: PLC0415 - half a second of imports that a folder spares
 
         with open_blob_store(settings, progress) as store:
             yield store
@@ -38,7 +38,7 @@ def open_store(settings: Settings, progress: Progress = unseen) -> Iterator[Stor
 @contextmanager
 def open_exporter(settings: Settings, clock: Clock, run: str, progress: Progress = unseen) -> Iterator["Exporter"]:
     """Everything that an export works with."""
-    from exporter.amplitude import AmplitudeClient  # noqa: PLC0415 - a tenth of a second, spared who only looks
+    from exporter.amplitude.client import AmplitudeClient  # noqa: PLC0415 - a tenth of a second, spared who only looks
     from exporter.export import Exporter  # noqa: PLC0415 - as above
 
     client = AmplitudeClient(

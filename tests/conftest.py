@@ -11,7 +11,7 @@ from azure.storage.blob import ContainerClient
 from tests.azure.azurite import Azurite, missing
 from tests.azure.identity import Identity
 
-pytest.register_assert_rewrite("tests.store_contract", "tests.kit", "tests.rules_kit", "tests.blob_kit")
+pytest.register_assert_rewrite("tests.store.contract", "tests.kit", "tests.kit.rules", "tests.kit.blobs")
 
 
 @pytest.fixture(scope="session")

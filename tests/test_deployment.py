@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 import function_app
-from exporter.lease import LEASE_SECONDS
 from exporter.settings import SETTING_NAMES, Settings
+from exporter.store.blob_lease import LEASE_SECONDS
 from tests.functions_host.deployed import ROOT, SITE, deploy, deployed_files
 
 FUNCTIONS = {"nightly", "export_day", "export_day_failed", "rerun", "coverage"}
@@ -83,11 +83,11 @@ def test_nothing_private_is_deployed(tmp_path: Path) -> None:
         "exporter/simulator/server.py",
         "README.md",
     ]
-    for name in [*private, "function_app.py", "exporter/chain.py"]:
+    for name in [*private, "function_app.py", "exporter/app/chain.py"]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / ".funcignore").write_text((ROOT / ".funcignore").read_text())
-    assert set(deployed_files(tmp_path)) == {Path("function_app.py"), Path("exporter/chain.py")}
+    assert set(deployed_files(tmp_path)) == {Path("function_app.py"), Path("exporter/app/chain.py")}
 
 
 # The import
@@ -144,11 +144,11 @@ def test_the_import_is_small_and_silent(tree: Path) -> None:
     assert done.returncode == 0, done.stderr
     modules, calls = json.loads(done.stdout)
     command_line = ("rich", "dotenv", "exporter.cli", "exporter.simulator")
-    at_the_first_call = ("azure.storage", "azure.identity", "msal", "cryptography", "exporter.blob_store")
+    at_the_first_call = ("azure.storage", "azure.identity", "msal", "cryptography", "exporter.store.blob")
     heavy = command_line + at_the_first_call
     assert [name for name in modules if name.startswith(heavy)] == []
     assert calls == []
-    assert "exporter.chain" in modules
+    assert "exporter.app.chain" in modules
 
 
 # The settings of the host

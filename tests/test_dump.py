@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.archive import Events
+from exporter.archive.unzip import Events
 from exporter.dump import Dump, write_to_local
 from exporter.store import LocalStore
 from tests.kit import dump_of

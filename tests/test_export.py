@@ -11,6 +11,10 @@ from typing import Any
 import pytest
 
 from exporter.clock import Deadline
+from exporter.days.layout import Layout
+from exporter.days.manifest import FINAL, PROVISIONAL, Failure, Manifest, Source, WindowRecord
+from exporter.days.rules import Outcome, look
+from exporter.days.verify import verify_day
 from exporter.errors import (
     DayHeldError,
     DeadlineError,
@@ -22,17 +26,13 @@ from exporter.errors import (
     StoreError,
 )
 from exporter.export import DayExported, export_day
-from exporter.known import Outcome, look
-from exporter.layout import Layout
 from exporter.load import PART
-from exporter.manifest import FINAL, PROVISIONAL, Failure, Manifest, Source, WindowRecord
 from exporter.simulator import ALWAYS, Missing, OddLine, Resized, Simulator, Status, TooLarge, When
 from exporter.store import ANY, LocalStore, Store
-from exporter.verify import verify_day
 from tests.kit import DAY, Time, at, dump_of, files_in
-from tests.memory_store import MemoryStore
-from tests.rules_kit import FEW_HOURS, FULL_HOURS, exporter_on, first_look, manifest_of, moment, second_look
-from tests.store_contract import names, text_of
+from tests.kit.memory import MemoryStore
+from tests.kit.rules import FEW_HOURS, FULL_HOURS, exporter_on, first_look, manifest_of, moment, second_look
+from tests.store.contract import names, text_of
 
 LAYOUT = Layout()
 DUMP, MANIFEST, FAILURE, REJECTED = LAYOUT.dump(DAY), LAYOUT.manifest(DAY), LAYOUT.failure(DAY), LAYOUT.rejected(DAY)

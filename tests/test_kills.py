@@ -10,7 +10,8 @@ from exporter.export import export_day
 from exporter.simulator import OddLine, Resized, Simulator
 from exporter.store import LocalStore
 from tests.azure.azurite import Azurite
-from tests.blob_kit import (
+from tests.kit import DAY, dump_of, files_in
+from tests.kit.blobs import (
     DUMP,
     FAILURE,
     FIRST_LOOK,
@@ -30,9 +31,8 @@ from tests.blob_kit import (
     set_env,
     staged_in,
 )
-from tests.kit import DAY, dump_of, files_in
-from tests.rules_kit import FEW_HOURS
-from tests.stopped import killed
+from tests.kit.rules import FEW_HOURS
+from tests.kit.stopped import killed
 
 Kill = tuple[str, int]
 

@@ -8,19 +8,19 @@ from datetime import date, timedelta
 
 import pytest
 
-from exporter.coverage import Coverage, read_coverage
-from exporter.due import yesterday_of
-from exporter.layout import Layout
-from exporter.manifest import FINAL
+from exporter.days.coverage import Coverage, read_coverage
+from exporter.days.due import yesterday_of
+from exporter.days.layout import Layout
+from exporter.days.manifest import FINAL
 from exporter.run import run
 from exporter.simulator import Simulator, Spoilt, Status, TooLarge, TooManyRequests, When, Wire
 from exporter.simulator.faults import Fault
 from exporter.store import Store
 from exporter.window import days_of
 from tests.kit import Time, dump_of
-from tests.memory_store import MemoryStore
-from tests.rules_kit import FEW_HOURS, exporter_on, moment
-from tests.store_contract import text_of
+from tests.kit.memory import MemoryStore
+from tests.kit.rules import FEW_HOURS, exporter_on, moment
+from tests.store.contract import text_of
 
 START = date(2025, 1, 1)
 NIGHTS = 100

@@ -7,15 +7,16 @@ from pathlib import Path
 import pytest
 from azure.storage.blob import ContainerClient
 
+from exporter.days.rules import Outcome
+from exporter.days.verify import verify_day
 from exporter.errors import DayHeldError
 from exporter.export import DayExported, export_day
-from exporter.known import Outcome
 from exporter.settings import Settings
 from exporter.simulator import OddLine, Resized, Simulator
-from exporter.verify import verify_day
 from exporter.wiring import open_store
 from tests.azure.azurite import Azurite
-from tests.blob_kit import (
+from tests.kit import DAY, dump_of
+from tests.kit.blobs import (
     DUMP,
     FAILURE,
     FIRST_LOOK,
@@ -32,9 +33,8 @@ from tests.blob_kit import (
     manifest_in,
     set_env,
 )
-from tests.kit import DAY, dump_of
-from tests.rules_kit import FEW_HOURS
-from tests.stopped import start, wait_until_suspended
+from tests.kit.rules import FEW_HOURS
+from tests.kit.stopped import start, wait_until_suspended
 
 Child = subprocess.Popen[str]
 Suspend = Callable[[dict[str, str], tuple[str, int]], Child]

@@ -3,16 +3,16 @@ from datetime import date, timedelta
 
 import pytest
 
-from exporter import schema
-from exporter.coverage import read_coverage
-from exporter.layout import Layout
-from exporter.manifest import FINAL
+from exporter.archive import columns as schema
+from exporter.days.coverage import read_coverage
+from exporter.days.layout import Layout
+from exporter.days.manifest import FINAL
 from exporter.run import RunResult, export_days, run
 from exporter.simulator import Missing, Resized, Simulator, Status, When
 from tests.kit import DAY, Time, dump_of
-from tests.memory_store import MemoryStore
-from tests.rules_kit import FEW_HOURS, exporter_on, night
-from tests.store_contract import text_of
+from tests.kit.memory import MemoryStore
+from tests.kit.rules import FEW_HOURS, exporter_on, night
+from tests.store.contract import text_of
 
 LAYOUT = Layout()
 

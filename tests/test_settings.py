@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.days.layout import Layout
 from exporter.errors import SettingsError
-from exporter.layout import Layout
 from exporter.settings import SETTING_NAMES, Settings, is_loopback, unknown_names
 
 KEYS = {"AMP_API_KEY": "the-api-key", "AMP_SECRET_KEY": "the-secret-key"}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from exporter.clock import Clock
-from exporter.due import yesterday_of
+from exporter.days.due import yesterday_of
 from exporter.errors import SettingsError
 from exporter.settings import unknown_names
 from exporter.window import OLDEST, days_of

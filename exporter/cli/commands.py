@@ -10,11 +10,11 @@ from datetime import timedelta
 
 from exporter.cli.call import DONE, FAILED, Call
 from exporter.cli.show import print_json, print_status, print_table
-from exporter.coverage import read_coverage
-from exporter.due import due_days_of, yesterday_of
+from exporter.days.coverage import read_coverage
+from exporter.days.due import due_days_of, yesterday_of
+from exporter.days.verify import verify_day
 from exporter.errors import SettingsError
 from exporter.settings import Settings
-from exporter.verify import verify_day
 from exporter.wiring import open_store
 
 

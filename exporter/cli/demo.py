@@ -6,7 +6,7 @@ from pathlib import Path
 
 from exporter.cli.show import print_table, shown_progress
 from exporter.clock import Clock
-from exporter.due import yesterday_of
+from exporter.days.due import yesterday_of
 from exporter.logging_config import setup_logging
 from exporter.run import export_days
 from exporter.settings import Settings

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from exporter import report
 from exporter.cli.call import DONE, FAILED, Call
 from exporter.cli.show import print_json, shown_progress
-from exporter.coverage import read_coverage
-from exporter.due import yesterday_of
+from exporter.days.coverage import read_coverage
+from exporter.days.due import yesterday_of
 from exporter.export import Exporter
 from exporter.logging_config import setup_logging
 from exporter.run import RunResult, export_days, run

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from exporter.clock import Progress, unseen
-from exporter.coverage import FAILED, MISSING, Coverage, Row, spans
+from exporter.days.coverage import FAILED, MISSING, Coverage, Row, spans
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -11,7 +11,7 @@ from pathlib import Path
 from azure.identity import DefaultAzureCredential
 from azure.storage.blob import BlobBlock, BlobClient
 
-from exporter.blob_draft import BLOCK, IN_FLIGHT
+from exporter.store.blob_draft import BLOCK, IN_FLIGHT
 
 
 def main(path: str) -> None:

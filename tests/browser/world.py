@@ -11,17 +11,17 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from exporter import page
-from exporter.coverage import read_coverage
-from exporter.due import yesterday_of
-from exporter.layout import Layout
-from exporter.manifest import FINAL, PROVISIONAL, Failure
-from exporter.rejections import read_rejections
+from exporter.app import page
+from exporter.app.rejections import read_rejections
+from exporter.days.coverage import read_coverage
+from exporter.days.due import yesterday_of
+from exporter.days.layout import Layout
+from exporter.days.manifest import FINAL, PROVISIONAL, Failure
 from exporter.settings import Settings
 from exporter.store import ANY
 from exporter.window import days_of
-from tests.memory_store import MemoryStore
-from tests.rules_kit import manifest_of
+from tests.kit.memory import MemoryStore
+from tests.kit.rules import manifest_of
 
 LAYOUT = Layout()
 NOW = datetime(2025, 11, 7, 2, 30, tzinfo=UTC)

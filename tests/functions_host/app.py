@@ -11,7 +11,7 @@ from typing import Any
 import requests
 from azure.storage.blob import ContainerClient
 
-from exporter.layout import Layout
+from exporter.days.layout import Layout
 from exporter.simulator import Simulator
 from tests.functions_host.host import Host
 from tests.functions_host.http_front import HOST_KEY

@@ -10,13 +10,13 @@ from datetime import date
 import pytest
 from azure.storage.blob import BlobLeaseClient, ContainerClient
 
-from exporter.lease import leased
 from exporter.simulator import Simulator, Status, TooManyRequests, When, Wire
+from exporter.store.blob_lease import leased
 from tests.azure.azurite import Azurite
 from tests.functions_host.app import LAYOUT, POISON, QUEUE, App, ask, last_days, said, send
 from tests.functions_host.host import Host
 from tests.functions_host.link import WorkerGone
-from tests.rules_kit import FEW_HOURS
+from tests.kit.rules import FEW_HOURS
 
 SLOW = 500
 """Bytes a second: an archive of the small project takes more than ten seconds, time enough to be killed in."""

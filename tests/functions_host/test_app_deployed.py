@@ -13,7 +13,7 @@ from tests.functions_host.app import App, ask, yesterday
 from tests.functions_host.deployed import deploy, worker
 from tests.functions_host.function import HostError
 from tests.functions_host.host import Host
-from tests.rules_kit import FEW_HOURS
+from tests.kit.rules import FEW_HOURS
 
 PYTHON = sys.executable
 

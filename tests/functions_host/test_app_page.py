@@ -6,13 +6,13 @@ import pytest
 import requests
 from azure.storage.blob import BlobLeaseClient, ContainerClient
 
-from exporter import page
+from exporter.app import page
 from exporter.simulator import OddLine, Simulator
 from tests.azure.azurite import Azurite
 from tests.functions_host.app import LAYOUT, App, last_days, send, yesterday
 from tests.functions_host.host import Host
 from tests.functions_host.http_front import HOST_KEY
-from tests.rules_kit import FEW_HOURS
+from tests.kit.rules import FEW_HOURS
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
 

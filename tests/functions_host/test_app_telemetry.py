@@ -15,8 +15,8 @@ from tests.azure.azurite import Azurite
 from tests.functions_host.app import ROOT, App, send, yesterday
 from tests.functions_host.host import Host
 from tests.functions_host.http_front import HOST_KEY
-from tests.ingestion import Ingestion
-from tests.rules_kit import FEW_HOURS
+from tests.kit.ingestion import Ingestion
+from tests.kit.rules import FEW_HOURS
 
 NONE = "0" * 32
 COMMAND_LINE_ONLY = {"run summary: newest="}

@@ -15,7 +15,7 @@ from tests.functions_host.app import LAYOUT, POISON, QUEUE, ROOT, App, ask, last
 from tests.functions_host.function import Binding, HostError
 from tests.functions_host.host import Host
 from tests.functions_host.http_front import HOST_KEY, MASTER_KEY, function_key
-from tests.rules_kit import FEW_HOURS
+from tests.kit.rules import FEW_HOURS
 
 ONE = timedelta(days=1)
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter import chain, errors, report
+from exporter import errors, report
+from exporter.app import chain
 from exporter.settings import SETTING_NAMES
 from tests.infra.check import INFRA, ROOT, workbook_queries
 

@@ -1,0 +1,1 @@
+"""Amplitude's Export API: asked, retried, understood."""

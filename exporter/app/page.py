@@ -1,0 +1,238 @@
+"""The coverage page: one HTML document without script, and nothing in it from elsewhere.
+
+`render` is pure. The template escapes whatever it is given; the policy allows this document's own style and nothing
+else, so a text that came through as markup could still do nothing.
+"""
+
+import base64
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from functools import cache
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+
+from exporter.app.rejections import Rejections
+from exporter.days.coverage import EMPTY, FAILED, MISSING, RUNNING, Coverage, Row
+from exporter.days.due import due_days_of
+from exporter.days.manifest import FINAL, PROVISIONAL
+from exporter.settings import Settings
+from exporter.window import day_end
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+STATES = (FINAL, PROVISIONAL, EMPTY, RUNNING, FAILED, MISSING)
+CHART_DAYS = 90
+CHART_HEIGHT = 100
+YEARS_OPEN = 2
+MOST_NOTES = 50
+"""Entries of one kind under "Needs attention"."""
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """How things stand, in a sentence; ``level`` is good, wait or bad."""
+
+    level: str
+    headline: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Month:
+    """A month's rows, oldest first; ``before`` is the number of weekdays before its first row (Monday first)."""
+
+    first: date
+    rows: tuple[Row, ...]
+
+    @property
+    def weeks(self) -> list[list[Row | None]]:
+        """The rows as a calendar has them, None where a week has no row."""
+        cells: list[Row | None] = [None] * self.rows[0].day.weekday() + list(self.rows)
+        cells += [None] * (-len(cells) % 7)
+        return [cells[start : start + 7] for start in range(0, len(cells), 7)]
+
+
+@dataclass(frozen=True)
+class Year:
+    """A year's months, newest first."""
+
+    number: int
+    months: tuple[Month, ...]
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Consecutive days that are missing; ``due``: the next run exports all of them."""
+
+    first: date
+    last: date
+    due: bool
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A day of a chart; ``height`` of CHART_HEIGHT, at least 1 where there is anything."""
+
+    row: Row
+    height: int
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A figure of each day; ``most`` is the largest, spelled."""
+
+    title: str
+    most: str
+    bars: tuple[Bar, ...]
+
+
+def render(
+    coverage: Coverage, rows: Sequence[Row], rejections: Sequence[Rejections], settings: Settings, now: datetime
+) -> str:
+    """The page about ``rows`` (the coverage's, or those of a range) as it stands at ``now`` (UTC)."""
+    due = set(due_days_of(coverage, now, settings))
+    recent = rows[-CHART_DAYS:]
+    return _template().render(
+        css=Markup(_css()),  # noqa: S704 - our own file
+        now=now,
+        place=f"{settings.container}/{settings.prefix}",
+        fresh=freshness(coverage, now, timedelta(hours=settings.settle_hours)),
+        rows=rows,
+        counts={state: sum(row.shown == state for row in rows) for state in STATES},
+        whole=[row for row in rows if row.whole],
+        years=_years(rows),
+        years_open=YEARS_OPEN,
+        recent=recent,
+        charts=(_chart("Events a day", recent, "events", number), _chart("Bytes a day", recent, "size", size)),
+        chart_height=CHART_HEIGHT,
+        failures=[row for row in reversed(rows) if row.failure],
+        gaps=_gaps(rows, due),
+        kept=[row for row in reversed(rows) if row.kept is not None],
+        rejections=rejections,
+        due=due,
+        most_notes=MOST_NOTES,
+    )
+
+
+@cache
+def headers() -> dict[str, str]:
+    """What the page is sent with. No referrer: the address may hold a function key."""
+    style = base64.b64encode(hashlib.sha256(_css().encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'sha256-{style}'; img-src data:; base-uri 'none'; form-action 'none'"
+    return {
+        "Content-Security-Policy": f"{policy}; frame-ancestors 'none'",
+        "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Opener-Policy": "same-origin",
+    }
+
+
+def wanted(accept: str) -> bool:
+    """Whether a request with this Accept header comes from a browser: it names HTML, and JSON not before it."""
+    kinds = [kind.split(";")[0].strip().lower() for kind in accept.split(",")]
+    return "text/html" in kinds and "application/json" not in kinds[: kinds.index("text/html")]
+
+
+def freshness(coverage: Coverage, now: datetime, settle: timedelta) -> Freshness:
+    """Whether yesterday is there, and what comes next."""
+    if not coverage.rows:
+        return Freshness("wait", "No day has been exported yet", "The nightly run begins with yesterday.")
+    row = coverage.row(coverage.yesterday)
+    told = f"{long_day(row.day)}: {number(row.events)} events, {size(row.size)}"
+    if row.running:
+        return Freshness("wait", "Yesterday is being exported", f"An exporter is at work on {long_day(row.day)}.")
+    if not row.whole:
+        newest = f"The newest day is {long_day(coverage.newest)}." if coverage.newest else "No day is whole yet."
+        because = ": its export failed" if row.failure else ""
+        return Freshness("bad", f"Yesterday is not there{because}", f"{long_day(row.day)} is missing. {newest}")
+    if row.state == FINAL:
+        return Freshness("good", "Yesterday is there, and final", f"{told}.")
+    settled = day_end(row.day) + settle
+    if now >= settled:
+        return Freshness("wait", "Yesterday is there, its second look is due", f"{told}.")
+    tonight = settled <= datetime.combine(now.date() + timedelta(days=1), time(), now.tzinfo)
+    when = "final tonight" if tonight else "not final yet"
+    return Freshness(
+        "good",
+        f"Yesterday is there, {when}",
+        f"{told}. The first run after {long_day(settled.date())}, {settled:%H:%M} UTC looks at it once more.",
+    )
+
+
+def number(count: float) -> str:
+    """A count with separators."""
+    return f"{count:,.0f}"
+
+
+def size(count: float) -> str:
+    """Bytes as people say them: three digits, decimal units."""
+    if count < 1000:  # noqa: PLR2004 - decimal units
+        return f"{count:.0f} bytes"
+    for unit in ("kB", "MB", "GB"):
+        count /= 1000
+        if round(count) < 1000:  # noqa: PLR2004 - decimal units
+            return f"{count:.{1 if round(count, 1) < 100 else 0}f} {unit}"  # noqa: PLR2004 - three digits
+    return f"{count / 1000:,.1f} TB"
+
+
+def long_day(day: date) -> str:
+    """A day in words, e.g. 6 November 2025."""
+    return f"{day.day} {day:%B %Y}"
+
+
+def _chart(title: str, rows: Sequence[Row], figure: str, spelled: Callable[[float], str]) -> Chart:
+    figures = [getattr(row, figure) for row in rows]
+    most = max(figures, default=0)
+    heights = (-(-CHART_HEIGHT * one // (most or 1)) for one in figures)
+    return Chart(title, spelled(most), tuple(map(Bar, rows, heights)))
+
+
+def _years(rows: Iterable[Row]) -> list[Year]:
+    """Newest first."""
+    years = []
+    for year, of_year in groupby(rows, lambda row: row.day.year):
+        found = tuple(of_year)
+        months = [Month(date(year, m, 1), tuple(of_month)) for m, of_month in groupby(found, lambda row: row.day.month)]
+        years.append(Year(year, tuple(reversed(months)), found))
+    return years[::-1]
+
+
+def _gaps(rows: Iterable[Row], due: set[date]) -> list[Gap]:
+    """Missing days, newest first; a gap ends where being due does."""
+    gaps: list[Gap] = []
+    for row in rows:
+        if row.shown != MISSING:
+            continue
+        before = gaps[-1] if gaps else None
+        if before and before.last == row.day - timedelta(days=1) and before.due == (row.day in due):
+            gaps[-1] = Gap(before.first, row.day, before.due)
+        else:
+            gaps.append(Gap(row.day, row.day, row.day in due))
+    return gaps[::-1]
+
+
+@cache
+def _css() -> str:
+    return (TEMPLATES / "coverage.css").read_text(encoding="utf-8")
+
+
+@cache
+def _template() -> "Template":
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - the page needs it, the export not
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": number, "size": size, "long_day": long_day}
+    return environment.get_template("coverage.html")

@@ -1,0 +1,55 @@
+"""Where lines were rejected and why, for the page: never what they hold."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from exporter.days.coverage import Row
+from exporter.days.layout import Layout
+from exporter.store import Store
+
+MOST_DAYS = 20
+MOST_BYTES = 1_000_000
+MOST_LINES = 3
+"""Lines told of each day; the rest is in the file."""
+
+
+@dataclass(frozen=True)
+class Rejections:
+    """A day's rejected lines: how many, the name they are kept under, and place and reason of the first ones."""
+
+    day: date
+    count: int
+    kept: str
+    first: tuple[str, ...] = ()
+
+    @property
+    def more(self) -> int:
+        """Lines that ``first`` does not tell."""
+        return self.count - len(self.first)
+
+
+def read_rejections(store: Store, layout: Layout, rows: Sequence[Row]) -> tuple[Rejections, ...]:
+    """The days of ``rows`` with rejected lines, newest first; files are read of the newest MOST_DAYS only."""
+    days = sorted((row for row in rows if row.rejected), key=lambda row: row.day, reverse=True)
+    return tuple(
+        Rejections(row.day, row.rejected, name, _first(store, name) if number < MOST_DAYS else ())
+        for number, row in enumerate(days)
+        if (name := layout.rejected(row.day))
+    )
+
+
+def _first(store: Store, name: str) -> tuple[str, ...]:
+    """Place and reason of the first lines; nothing if the file is gone, or too large to be read for a page."""
+    there = store.stat(name)
+    if there is None or there.size > MOST_BYTES or not (stored := store.read(name)):
+        return ()
+    told = []
+    for record in stored[0].splitlines()[:MOST_LINES]:
+        try:
+            found = json.loads(record)
+            told.append(f"{found['member']}, line {found['line']}: {found['reason']}")
+        except (ValueError, TypeError, KeyError):
+            return tuple(told)  # not a file of ours any more: the count still stands
+    return tuple(told)

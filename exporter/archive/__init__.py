@@ -1,0 +1,1 @@
+"""A ZIP archive becomes proven lines."""

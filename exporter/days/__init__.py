@@ -1,0 +1,1 @@
+"""What is known of stored days, and what may become of them."""

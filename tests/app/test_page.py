@@ -1,0 +1,248 @@
+"""The coverage page as text. What a browser makes of it is in tests/browser."""
+
+import base64
+import hashlib
+import json
+import re
+import time
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from exporter.app import page
+from exporter.app.rejections import MOST_BYTES, read_rejections
+from exporter.days.coverage import Coverage, Row, read_coverage
+from exporter.days.manifest import FINAL, PROVISIONAL, Failure
+from exporter.settings import Settings
+from exporter.store import ANY
+from tests.browser.world import (
+    LAYOUT,
+    NEWEST,
+    NOW,
+    good_days,
+    many_days,
+    page_of,
+    put_day,
+    put_failure,
+    put_rejected,
+)
+from tests.kit.memory import MemoryStore
+
+SETTLE = timedelta(hours=12)
+ONE = timedelta(days=1)
+
+
+def noon(day: date, hour: int = 2) -> datetime:
+    """An hour of a day, UTC."""
+    return datetime(day.year, day.month, day.day, hour, tzinfo=UTC)
+
+
+def failure(day: date = NEWEST) -> Failure:
+    """A failed attempt at a day."""
+    return Failure(day, "retriable", "status 503", 2, 24, "run-1", noon(day + ONE))
+
+
+@pytest.mark.parametrize(
+    ("row", "hour", "level", "headline"),
+    [
+        (Row(NEWEST, PROVISIONAL, whole=True, events=5), 2, "good", "Yesterday is there, final tonight"),
+        (Row(NEWEST, PROVISIONAL, whole=True, events=5), 13, "wait", "Yesterday is there, its second look is due"),
+        (Row(NEWEST, FINAL, whole=True, events=5), 13, "good", "Yesterday is there, and final"),
+        (Row(NEWEST, running=True), 2, "wait", "Yesterday is being exported"),
+        (Row(NEWEST), 2, "bad", "Yesterday is not there"),
+        (Row(NEWEST, failure=failure()), 2, "bad", "Yesterday is not there: its export failed"),
+        (Row(NEWEST, FINAL, whole=False, events=5), 2, "bad", "Yesterday is not there"),
+    ],
+)
+def test_the_first_sentence_is_about_yesterday(row: Row, hour: int, level: str, headline: str) -> None:
+    """Whether yesterday is there, and what comes next, in a few words."""
+    found = page.freshness(Coverage((row,), NEWEST), noon(NEWEST + ONE, hour), SETTLE)
+    assert (found.level, found.headline) == (level, headline)
+
+
+def test_a_long_settle_delay_is_not_tonight() -> None:
+    """A day that settles later than this night is not promised for it."""
+    row = Row(NEWEST, PROVISIONAL, whole=True, events=5)
+    found = page.freshness(Coverage((row,), NEWEST), NOW, timedelta(hours=48))
+    assert found.headline == "Yesterday is there, not final yet"
+    assert "The first run after 9 November 2025, 00:00 UTC" in found.detail
+
+
+def test_an_empty_store_has_a_page() -> None:
+    """Before the first export the page says so, and has no empty tables."""
+    document = page_of(MemoryStore())
+    assert "No day has been exported yet" in document
+    assert "<table" not in document
+
+
+def test_all_states_are_told_and_counted() -> None:
+    """90 days, each state with its number, totals over whole days, and what needs attention with its reason."""
+    document = page_of(many_days())
+    counts = dict(re.findall(r'<li><span class="badge .">(\w+)</span><b>(\d+)</b>', document))
+    assert counts == {"final": "82", "provisional": "1", "empty": "1", "running": "1", "failed": "2", "missing": "3"}
+    assert "12 October 2025 to 14 October 2025" in document
+    assert "one hour (20250924T14) has more than the 250 MB" in document
+    assert "A later export found 120,300 events, fewer than the 178,222 that are stored" in document
+
+
+def test_the_page_shows_the_rows_of_the_json() -> None:
+    """Every row of the JSON is a row of the page: the same state, events and rejected lines."""
+    store = many_days()
+    coverage = read_coverage(store, LAYOUT, NEWEST)
+    shown = re.findall(
+        r"<tr id=d(\S+)>.*?<b class=.>(\w+)</b>.*?<td>([\d,]+|-)<td>.*?<td>([\d,]+|-)", page_of(store), re.DOTALL
+    )
+    plain = [row.plain() for row in coverage.rows]
+    assert sorted((day, state) for day, state, _, _ in shown) == [(str(row["day"]), row["state"]) for row in plain]
+    numbers = {day: (events.replace(",", ""), lines) for day, _, events, lines in shown if events != "-"}
+    assert numbers == {row["day"]: (str(row["events"]), str(row["rejected"])) for row in plain if row["finished_at"]}
+
+
+def test_rejected_lines_are_told_without_their_content() -> None:
+    """How many, in which member, on which line and why; the line itself stays in its file."""
+    document = page_of(many_days())
+    assert "4 lines rejected" in document
+    assert "100011471_2025-11-04_1#0.json.gz, line 22: not UTF-8 at byte 88" in document
+    assert "And 1 more." in document
+    assert "rejected/20251104_0000.jsonl" in document
+    assert "Lovelace" not in document
+
+
+@pytest.mark.parametrize("content", [b"", b"no JSON\n", b"[]\n", b'{"member": "m"}\n', b" " * (MOST_BYTES + 1)])
+def test_a_rejected_file_that_is_odd_costs_no_page(content: bytes) -> None:
+    """A file that is empty, broken or too large for a page: the count and the name are still told."""
+    store = good_days(1)
+    put_day(store, NEWEST, 10, rejected=2)
+    store.put(LAYOUT.rejected(NEWEST), content, ANY, {})
+    (found,) = read_rejections(store, LAYOUT, read_coverage(store, LAYOUT, NEWEST).rows)
+    assert (found.count, found.first, found.more) == (2, (), 2)
+    assert "2 lines rejected" in page_of(store)
+
+
+def test_what_comes_from_outside_is_escaped() -> None:
+    """No text of a failure, a rejected line or a setting becomes markup."""
+    hostile = "<script>alert(1)</script>\"'&{{ 7 * 7 }}"
+    store = many_days(reason=hostile)
+    put_rejected(store, NEWEST - 2 * ONE, [hostile])
+    coverage = read_coverage(store, LAYOUT, NEWEST)
+    rejections = read_rejections(store, LAYOUT, coverage.rows)
+    document = page.render(coverage, coverage.rows, rejections, Settings(container=hostile), NOW)
+    assert "<script" not in document
+    assert document.count("&lt;script&gt;alert(1)&lt;/script&gt;&#34;&#39;&amp;{{ 7 * 7 }}") == 3
+
+
+def test_the_page_is_one_file_without_script() -> None:
+    """Nothing is loaded from anywhere, nothing runs, and only the style that the policy names applies."""
+    document = page_of(many_days())
+    assert not re.search(r"<script|\son\w+=|\sstyle=|javascript:|@import|url\(", document, re.IGNORECASE)
+    links = re.findall(r"""(?:src|href)=["']?([^"'\s>]*)""", document)
+    assert all(link.startswith(("#d", "data:image/svg+xml,")) for link in links)
+    style = re.search(r"<style>(.*?)</style>", document, re.DOTALL)
+    assert style
+    digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
+    policy = page.headers()["Content-Security-Policy"]
+    assert policy.startswith(f"default-src 'none'; style-src 'sha256-{digest}'; ")
+    assert "unsafe" not in policy
+
+
+def test_every_link_leads_somewhere() -> None:
+    """Each link of the page is to an id that is there, once."""
+    document = page_of(many_days())
+    ids = re.findall(r'\sid="?([\w-]+)', document)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'href="?#([\w-]+)', document)) <= set(ids)
+
+
+def test_ten_years_of_days_answer_fast() -> None:
+    """3,650 days: under a second from the listing to the page, and under a megabyte."""
+    store = many_days(3_650)
+    began = time.perf_counter()
+    document = page_of(store)
+    assert time.perf_counter() - began < 1
+    assert len(document.encode()) < 1_000_000
+    assert document.count("<tr id=d") == 3_650
+
+
+def test_ten_years_of_failures_stay_small() -> None:
+    """However much went wrong, the newest of it are told and the page stays under a megabyte."""
+    store = good_days(1)
+    for ago in range(1, 3_650):
+        put_failure(store, NEWEST - ago * ONE, "retriable", "long " * 2_000)
+    document = page_of(store)
+    assert len(document.encode()) < 1_000_000
+    assert document.count('class="reason"') == page.MOST_NOTES
+    assert "the newest 50 are shown" in document
+
+
+def test_a_gap_says_what_to_do() -> None:
+    """Missing days inside the lookback are the next run's; older ones name the command that asks for them."""
+    store = good_days(30)
+    for ago in (3, 4, 20, 21):
+        store.delete(LAYOUT.dump(NEWEST - ago * ONE))
+    document = page_of(store)
+    assert "2 November 2025 to 3 November 2025" in document
+    assert "The next run exports these days." in document
+    assert "python -m exporter backfill --from 2025-10-16 --to 2025-10-17" in document
+
+
+def test_a_range_shows_its_days_and_the_freshness_of_all() -> None:
+    """A range leaves out other days; yesterday is told all the same."""
+    coverage = read_coverage(good_days(30), LAYOUT, NEWEST)
+    document = page.render(coverage, coverage.rows[:3], (), Settings(), NOW)
+    assert document.count("<tr id=d") == 3
+    assert "Yesterday is there, and final" in document
+
+
+def test_a_held_lock_makes_a_day_running() -> None:
+    """A leased blob or a lock file counts; a blob whose lease has ended does not. The JSON says the same."""
+    store = good_days(3)
+    for ago, lease in enumerate(({"lease": "leased"}, {"run": "killed"})):
+        store.put(LAYOUT.lock(NEWEST - ago * ONE), b"", ANY, lease)
+    rows = read_coverage(store, LAYOUT, NEWEST).rows
+    assert [row.plain()["state"] for row in rows] == ["final", "final", "running"]
+    assert json.loads(json.dumps(rows[-1].plain()))["events"] == 123_456
+
+
+@pytest.mark.parametrize("held", [NEWEST, NEWEST - 400 * ONE])
+def test_a_lock_alone_makes_no_days_missing(held: date) -> None:
+    """A day at work before the oldest record is not the beginning of the coverage; in an empty store it is."""
+    store = good_days(3)
+    store.put(LAYOUT.lock(held), b"", ANY, {"lease": "leased"})
+    assert len(read_coverage(store, LAYOUT, NEWEST).rows) == 3
+    alone = MemoryStore()
+    alone.put(LAYOUT.lock(NEWEST), b"", ANY, {"lease": "leased"})
+    assert [row.shown for row in read_coverage(alone, LAYOUT, NEWEST).rows] == ["running"]
+
+
+@pytest.mark.parametrize(
+    ("accept", "page_wanted"),
+    [
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", True),
+        ("TEXT/HTML; q=1", True),
+        ("application/json", False),
+        ("application/json, text/html", False),
+        ("*/*", False),
+        ("", False),
+    ],
+)
+def test_a_browser_gets_the_page(accept: str, page_wanted: bool) -> None:
+    """Who names HTML first gets the page; curl and programs get JSON."""
+    assert page.wanted(accept) is page_wanted
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (1_000, "1.0 kB"),
+        (99_949, "99.9 kB"),
+        (999_499, "999 kB"),
+        (999_500, "1.0 MB"),
+        (4_560_000_000, "4.6 GB"),
+        (1.2e15, "1,200.0 TB"),
+    ],
+)
+def test_bytes_are_said_in_three_digits(count: float, said: str) -> None:
+    """Decimal units, as storage is billed."""
+    assert page.size(count) == said

@@ -1,0 +1,69 @@
+"""Telemetry where no function host is needed. What arrives is shown by functions_host/test_app_telemetry.py."""
+
+import json
+import logging
+import subprocess
+import sys
+
+import pytest
+
+from exporter.app.telemetry import operation
+from exporter.run import run
+from exporter.simulator import Simulator
+from tests.kit.memory import MemoryStore
+from tests.kit.rules import FEW_HOURS, exporter_on, first_look
+
+TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+
+
+def in_a_new_python(script: str) -> object:
+    """What ``script`` prints as JSON, in an interpreter that has imported nothing yet."""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True)
+    return json.loads(done.stdout)
+
+
+def test_without_telemetry_nothing_is_imported() -> None:
+    """Where the worker has not loaded OpenTelemetry, an operation costs nothing."""
+    loaded = in_a_new_python(
+        "import json, sys; from exporter.app.telemetry import operation\n"
+        f"with operation('00-{TRACE}-{SPAN}-01', ''): print(json.dumps('opentelemetry' in sys.modules))"
+    )
+    assert loaded is False
+
+
+@pytest.mark.parametrize("flags", ["00", "01"])
+def test_an_operation_is_the_trace_of_the_invocation(flags: str) -> None:
+    """Inside, the trace is the one that was handed in, sampled or not; outside it is gone, also after an error."""
+    trace = pytest.importorskip("opentelemetry.trace")
+    pytest.importorskip("opentelemetry.sdk")
+
+    def current() -> str:
+        return f"{trace.get_current_span().get_span_context().trace_id:032x}"
+
+    def fail_inside() -> None:
+        with operation(f"00-{TRACE}-{SPAN}-{flags}", ""):
+            assert current() == TRACE
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_inside()
+    assert current() == "0" * 32
+
+
+@pytest.mark.parametrize("trace_parent", ["", "nonsense", None])
+def test_a_missing_trace_context_costs_no_export(trace_parent: str) -> None:
+    """A host that hands in no trace, or an odd one, is no reason to fail."""
+    pytest.importorskip("opentelemetry.sdk")
+    with operation(trace_parent, trace_parent):
+        pass
+
+
+def test_a_run_on_the_command_line_ends_with_its_summary(caplog: pytest.LogCaptureFixture) -> None:
+    """The one line that alerts look for and the function app does not say."""
+    caplog.set_level(logging.INFO)
+    with (
+        Simulator(contents=FEW_HOURS) as simulator,
+        exporter_on(MemoryStore(), simulator, first_look()) as exporter,
+    ):
+        run(exporter)
+    assert caplog.messages[-1] == "run summary: newest=2025-11-06 due=1 done=1 failed=0 missing=0"

@@ -1,0 +1,537 @@
+"""The real command line, as a child process against the simulator."""
+
+import base64
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporter.days.layout import Layout
+from exporter.simulator import ALWAYS, FAULT_NAMES, OddLine, Simulator, Status, When, Wire
+from exporter.store import LocalStore
+from tests.kit import DAY, KEYS, dump_of, files_in
+from tests.kit.rules import FEW_HOURS
+
+REPOSITORY = Path(__file__).parents[2]
+LAYOUT = Layout()
+DUMP, MANIFEST = LAYOUT.dump(DAY), LAYOUT.manifest(DAY)
+SECRETS = (*KEYS, base64.b64encode(":".join(KEYS).encode()).decode())
+LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} - (DEBUG|INFO|WARNING|ERROR) - .+")
+SMALL_FILES = """
+import resource, runpy, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+sys.argv = ["exporter", *sys.argv[1:]]
+runpy.run_module("exporter", run_name="__main__")
+"""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A folder that someone works in, with the environment of their shell."""
+
+    folder: Path
+    simulator: Simulator
+
+    @property
+    def data(self) -> Path:
+        """The local store."""
+        return self.folder / "data"
+
+    def environment(self, **changed: str) -> dict[str, str]:
+        """What a child process gets, and nothing of this machine's own settings."""
+        keys = {"AMP_BASE_URL": self.simulator.url, "AMP_API_KEY": KEYS[0], "AMP_SECRET_KEY": KEYS[1]}
+        own = {"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY), "TMPDIR": str(self.folder / "tmp")}
+        return {**own, **keys, "EXPORT_DELAY_SECONDS": "0", "PYTHONWARNINGS": "error", **changed}
+
+    def call(self, *words: str, **changed: str) -> "Said":
+        """Call the command line and wait for its end."""
+        return self.call_as(("-m", "exporter"), words, changed)
+
+    def call_as(self, program: Sequence[str], words: Sequence[str], changed: Mapping[str, str]) -> "Said":
+        """Call the command line in another way."""
+        done = subprocess.run(
+            [sys.executable, *program, *words],
+            cwd=self.folder,
+            env=self.environment(**changed),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return Said(done.returncode, done.stdout, done.stderr)
+
+    @contextmanager
+    def started(self, *words: str, **changed: str) -> Iterator[subprocess.Popen[str]]:
+        """Call the command line and leave it at work."""
+        with subprocess.Popen(
+            [sys.executable, "-m", "exporter", *words],
+            cwd=self.folder,
+            env=self.environment(**changed),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as child:
+            try:
+                yield child
+            finally:
+                child.kill()
+
+    def logs(self) -> str:
+        """Everything in the log files."""
+        return "".join(path.read_text() for path in sorted((self.folder / "logs").glob("log_*.log")))
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a call answered."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The document on stdout."""
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    """An empty folder and a small project."""
+    (tmp_path / "tmp").mkdir()
+    with Simulator(events_per_hour=4, contents=FEW_HOURS) as simulator:
+        yield Desk(tmp_path, simulator)
+
+
+def left(desk: Desk) -> set[str]:
+    """The files of the local store and of the temp folder, hidden ones too."""
+    return {*files_in(desk.data), *files_in(desk.folder / "tmp")}
+
+
+def test_export_writes_the_named_day(desk: Desk) -> None:
+    """The dump is there, the log says so on stderr and in its file, stdout is left to results."""
+    said = desk.call("export", "--day", str(DAY))
+    assert (said.code, said.out) == (0, "")
+    assert (desk.data / DUMP).read_bytes() == dump_of(desk.simulator.lines(DAY))
+    assert left(desk) == {DUMP, MANIFEST}
+    assert "day exported: day=2025-11-06 state=final outcome=written" in said.err
+    assert desk.logs() == said.err
+
+
+def test_log_lines_are_the_promised_ones(desk: Desk) -> None:
+    """Time in UTC, level, message; the file is named after the start."""
+    before = datetime.now(UTC)
+    said = desk.call("export", "--day", str(DAY), TZ="Asia/Tokyo")
+    assert all(LOG_LINE.fullmatch(line) for line in said.err.splitlines())
+    assert "Data fetched successfully (status 200)" in said.err
+    first = datetime.strptime(said.err[:19], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+    assert before - timedelta(seconds=2) < first < datetime.now(UTC)
+    (name,) = [path.name for path in (desk.folder / "logs").iterdir()]
+    assert re.fullmatch(r"log_\d{8}_\d{6}\.log", name)
+
+
+def test_export_takes_yesterday_if_no_day_is_named(desk: Desk) -> None:
+    """Yesterday, UTC; a named day is always asked again."""
+    before = datetime.now(UTC).date() - timedelta(days=1)
+    result = desk.call("export", "--json").json
+    assert date.fromisoformat(result["done"][0]["day"]) in (before, before + timedelta(days=1))
+    assert len(desk.simulator.requests) == 1
+
+
+def test_export_as_json(desk: Desk) -> None:
+    """The figures of the manifests, oldest day first; log lines go to stderr."""
+    said = desk.call("export", "--from", "2025-11-05", "--to", "2025-11-06", "--json")
+    assert said.code == 0
+    assert said.json["failed"] == []
+    assert [done["day"] for done in said.json["done"]] == ["2025-11-05", "2025-11-06"]
+    manifest = json.loads((desk.data / MANIFEST).read_text())
+    names = ("day", "state", "dump", "events", "bytes", "rejected", "sha256")
+    assert said.json["done"][1] == {"outcome": "written"} | {name: manifest[name] for name in names}
+
+
+def test_a_named_day_is_asked_again(desk: Desk) -> None:
+    """Also a final one; the same content changes nothing."""
+    desk.call("export", "--day", str(DAY))
+    before = files_in(desk.data)
+    said = desk.call("export", "--day", str(DAY), "--json")
+    assert (said.code, said.json["done"][0]["outcome"]) == (0, "unchanged")
+    assert files_in(desk.data) == before
+    assert len(desk.simulator.requests) == 2
+
+
+def test_a_failed_day_is_exit_code_1(desk: Desk) -> None:
+    """The other days of the range are exported; the reason is on stderr and in the result."""
+    desk.simulator.add(Status(503, when=When(None, hours="20251105")))
+    said = desk.call("export", "--from", "2025-11-05", "--to", "2025-11-06", "--json")
+    assert said.code == 1
+    assert [done["day"] for done in said.json["done"]] == ["2025-11-06"]
+    ((failed),) = said.json["failed"]
+    assert (failed["day"], failed["kind"]) == ("2025-11-05", "retriable")
+    assert "day failed: day=2025-11-05 kind=retriable reason=window" in said.err
+
+
+def test_refused_keys_are_exit_code_1_after_one_request(desk: Desk) -> None:
+    """No other day is tried; the message names what to look at, and no key."""
+    said = desk.call("export", "--from", "2025-11-05", "--to", "2025-11-06", AMP_SECRET_KEY="hush-hush")
+    assert said.code == 1
+    assert len(desk.simulator.requests) == 1
+    assert "kind=refused" in said.err
+    assert "AMP_SECRET_KEY" in said.err
+    assert "hush-hush" not in said.err + desk.logs()
+
+
+def test_a_day_held_by_another_run_is_exit_code_1(desk: Desk) -> None:
+    """The sentence names the run that is at work."""
+    with LocalStore(desk.data).lock(LAYOUT.lock(DAY), "run-0"):
+        said = desk.call("export", "--day", str(DAY))
+    assert said.code == 1
+    assert "day failed: day=2025-11-06 kind=held reason=" in said.err
+    assert "run-0" in said.err
+    assert desk.simulator.requests == []
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("", "COMMAND"),
+        ("exprot", "invalid choice"),
+        ("export --day yesterday", "write it as YYYY-MM-DD, for example 2025-11-06"),
+        ("export --day 2025-02-30", "2025-02-30 is not a date"),
+        ("export --day 2999-01-01", "2999-01-01 is not over yet (days are UTC)"),
+        ("export --from 2025-11-06", "--from and --to go together"),
+        ("export --from 2025-11-07 --to 2025-11-06", "--from 2025-11-07 is after --to 2025-11-06"),
+        ("export --day 2025-11-06 --to 2025-11-07", "use one of the two"),
+        ("backfill --from 2025-11-06", "--to"),
+        ("backfill --from 2025-11-06 --to 2999-01-01", "2999-01-01 is not over yet"),
+        ("status --days 0", "'0' is not a whole number from 1 to"),
+        ("verify --from 2025-11-06", "--from and --to go together"),
+        ("simulate no-such-fault", "'no-such-fault' is no fault"),
+        ("simulate --port 70000", "--port 70000 cannot be used"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2(desk: Desk, words: str, says: str) -> None:
+    """A sentence says what is wrong, and nothing was done."""
+    said = desk.call(*words.split())
+    assert said.code == 2
+    assert says in said.err
+    assert "Traceback" not in said.err
+    assert not desk.data.exists()
+    assert desk.simulator.requests == []
+
+
+@pytest.mark.parametrize("command", ["export", "run", "status", "verify"])
+def test_every_settings_problem_is_listed(desk: Desk, command: str) -> None:
+    """All of them at once, exit code 2, nothing done; the value of a secret is not repeated."""
+    said = desk.call(
+        command,
+        EXPORT_MAX_ATTEMPTS="9",
+        EXPORT_PREFIX="web",
+        AMP_BASE_URL="http://example.com",
+        AMP_SECRET_KEY="@Microsoft.KeyVault(hush-hush)",
+    )
+    assert said.code == 2
+    lines = said.err.splitlines()
+    assert lines[0] == "The settings or the command are wrong; nothing was done:"
+    of_keys = ["AMP_SECRET_KEY"] if command in {"export", "run"} else []  # the others need none
+    assert sorted(line.split(":")[0] for line in lines[1:]) == [
+        "AMP_BASE_URL",
+        *of_keys,
+        "EXPORT_MAX_ATTEMPTS",
+        "EXPORT_PREFIX",
+    ]
+    assert "hush-hush" not in said.err
+    assert not desk.data.exists()
+
+
+@pytest.mark.parametrize("command", ["export", "status", "verify"])
+def test_unknown_settings_are_warned_of(desk: Desk, command: str) -> None:
+    """With the nearest known name; the call goes on."""
+    said = desk.call(command, EXPORT_LOOKBACK="3", AMP_SECRETKEY="hush-hush")
+    assert said.code == 0
+    assert "EXPORT_LOOKBACK is not a setting of this exporter, did you mean EXPORT_LOOKBACK_DAYS?" in said.err
+    assert "AMP_SECRETKEY is not a setting of this exporter, did you mean AMP_SECRET_KEY?" in said.err
+    assert "hush-hush" not in said.err
+
+
+def test_settings_come_from_dotenv_and_the_environment_wins(desk: Desk) -> None:
+    """`.env` of the current folder fills what the environment leaves open."""
+    (desk.folder / ".env").write_text("EXPORT_DATA_DIR=from-file\nEXPORT_DATA_OUTFILE=from_file\n")
+    assert desk.call("export", "--day", str(DAY), EXPORT_DATA_OUTFILE="from_shell").code == 0
+    assert (desk.folder / "from-file" / "20251106_0000_from_shell.json").exists()
+
+
+def test_run_exports_the_due_days(desk: Desk) -> None:
+    """On an empty store yesterday; it ends with the summary, and exit code 1 if a day failed."""
+    said = desk.call("run")
+    assert said.code == 0
+    assert "run summary: newest=" in said.err
+    assert "due=1 done=1 failed=0 missing=0" in said.err
+    desk.simulator.add(Status(401, when=ALWAYS))
+    said = desk.call("run", EXPORT_SETTLE_HOURS="0", EXPORT_PREFIX="web/")
+    assert said.code == 1
+    assert "newest=none due=1 done=0 failed=1 missing=1" in said.err
+
+
+def test_backfill_goes_on_where_it_stopped(desk: Desk) -> None:
+    """Oldest day first; called again it asks only for what is not final yet."""
+    desk.simulator.add(Status(503, when=When(5, hours="20251105")))
+    words = ("backfill", "--from", "2025-11-04", "--to", "2025-11-06", "--json")
+    first = desk.call(*words)
+    assert first.code == 1
+    assert [done["day"] for done in first.json["done"]] == ["2025-11-04", "2025-11-06"]
+    asked = len(desk.simulator.requests)
+    second = desk.call(*words)
+    assert second.code == 0
+    assert [done["day"] for done in second.json["done"]] == ["2025-11-05"]
+    assert len(desk.simulator.requests) == asked + 1
+    assert "backfill: 3 of the range's days, 2 are final already" in second.err
+    assert desk.call(*words).json == {"done": [], "failed": []}
+
+
+def test_backfill_looks_again_at_provisional_days(desk: Desk) -> None:
+    """A day that was exported before it had settled is not done."""
+    words = ("backfill", "--from", recent(0), "--to", recent(0), "--json")
+    assert desk.call(*words, EXPORT_SETTLE_HOURS="168").json["done"][0]["state"] == "provisional"
+    (done,) = desk.call(*words, EXPORT_SETTLE_HOURS="0").json["done"]
+    assert (done["state"], done["outcome"]) == ("final", "unchanged")
+
+
+def test_status_of_an_empty_store(desk: Desk) -> None:
+    """A sentence, and what would be due; no key is needed."""
+    said = desk.call("status", AMP_API_KEY="", AMP_SECRET_KEY="")
+    assert said.code == 0
+    assert said.out.startswith("The store is empty: no day has been exported yet.\nDue now: ")
+    assert not desk.data.exists()
+
+
+def recent(number: int) -> str:
+    """The day so many days before yesterday."""
+    return str(datetime.now(UTC).date() - timedelta(days=number + 1))
+
+
+def test_status_shows_days_gaps_and_failures(desk: Desk) -> None:
+    """A table of the last days; the gaps in words; failures with their reason."""
+    oldest, failing = recent(4), recent(2)
+    desk.call("export", "--day", oldest)
+    desk.simulator.add(Status(503, when=ALWAYS))
+    desk.call("export", "--day", failing)
+    said = desk.call("status")
+    assert said.code == 0
+    assert re.search(rf"^{oldest}  final +\d+", said.out, re.MULTILINE)
+    assert re.search(rf"^{failing}  failed .*retriable, attempt 1$", said.out, re.MULTILINE)
+    assert f"\n{failing} failed last time: window" in said.out
+    assert "Missing: 4. `run` repairs those that are due; for the others:" in said.out
+    assert f"python -m exporter backfill --from {recent(3)} --to {recent(0)}\n" in said.out
+    assert oldest not in desk.call("status", "--days", "3").out.split("Newest")[0]
+
+
+def test_status_as_json(desk: Desk) -> None:
+    """Newest, missing and due days, and a row a day."""
+    desk.call("export", "--day", recent(2))
+    document = desk.call("status", "--json").json
+    assert document["newest"] == recent(2)
+    assert document["missing"] == [recent(1), recent(0)]
+    assert document["due"] == [recent(0), recent(1)]
+    assert [row["state"] for row in document["days"]] == ["final", "missing", "missing"]
+
+
+def test_verify_reads_dumps_back(desk: Desk) -> None:
+    """0 while every dump is what its manifest says, 1 when one is not."""
+    desk.call("export", "--from", "2025-11-05", "--to", "2025-11-06")
+    words = ("verify", "--from", "2025-11-05", "--to", "2025-11-06")
+    good = desk.call(*words, AMP_API_KEY="", AMP_SECRET_KEY="")
+    assert (good.code, good.out.count(" ok ")) == (0, 2)
+    with (desk.data / DUMP).open("r+b") as dump:
+        dump.seek(100)
+        dump.write(b"?")
+    bad = desk.call(*words)
+    assert bad.code == 1
+    assert re.search(r"^2025-11-05  ok ", bad.out, re.MULTILINE)
+    assert f"{DUMP} has" in bad.out
+    document = desk.call(*words, "--json").json
+    assert [one["problem"] is None for one in document] == [True, False]
+
+
+def test_verify_takes_the_lookback_if_no_day_is_named(desk: Desk) -> None:
+    """From the first record inside the lookback on; missing days are a problem."""
+    desk.call("export", "--from", recent(1), "--to", recent(1))
+    said = desk.call("verify")
+    assert said.code == 1
+    assert [line.split()[:2] for line in said.out.splitlines()[1:3]] == [[recent(1), "ok"], [recent(0), "see"]]
+    assert f"{recent(0)}: no manifest: the day is missing. Export it" in said.out
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_download_leaves_nothing(desk: Desk, sent: signal.Signals) -> None:
+    """Exit code 130, a sentence, and neither the store nor the temp folder holds a file."""
+    desk.simulator.add(Wire("drip", 200))
+    with desk.started("export", "--day", str(DAY)) as child:
+        wait_for_a_request(desk, child)
+        child.send_signal(sent)
+        _, err = child.communicate(timeout=30)
+    assert child.returncode == 130
+    assert "Interrupted. Nothing partial is left, days that were finished stay. Call the same command again." in err
+    assert "Traceback" not in err
+    assert left(desk) == set()
+    assert desk.call("export", "--day", str(DAY)).code == 0
+
+
+def wait_for_a_request(desk: Desk, child: subprocess.Popen[str]) -> None:
+    """Return when the exporter has asked for its first window."""
+    asked = len(desk.simulator.requests)
+    while len(desk.simulator.requests) == asked:
+        with pytest.raises(subprocess.TimeoutExpired):
+            child.wait(0.01)
+
+
+def test_secrets_are_in_no_output_and_no_file(desk: Desk) -> None:
+    """Not with everything logged, and not when everything fails."""
+    for fault in (Status(503), Status(400), Status(403), Wire("reset"), Wire("closed")):
+        desk.simulator.add(fault)
+    desk.simulator.add(OddLine("nan", "17"))
+    said = [desk.call("export", "--day", str(DAY), EXPORT_LOG_LEVEL="DEBUG") for _ in range(3)]
+    assert [one.code for one in said] == [1, 1, 0]
+    written = b"".join(files_in(desk.folder).values()).decode()
+    seen = written + "".join(one.out + one.err for one in said)
+    assert "rejected/20251106_0000.jsonl" in seen
+    assert not [secret for secret in SECRETS if secret in seen]
+
+
+def test_bars_on_a_terminal(desk: Desk) -> None:
+    """The steps are shown while they are under way, log lines above them."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "exporter", "export", "--day", str(DAY)],
+        cwd=desk.folder,
+        env=desk.environment(TERM="xterm", COLUMNS="200"),
+        stderr=theirs,
+    ) as child:
+        os.close(theirs)
+        shown = terminal(ours)
+    assert child.returncode == 0
+    for step in ("download", "unzip", "write"):
+        assert step in shown
+    assert "day exported: day=2025-11-06" in shown
+    assert "\x1b[" in shown
+
+
+def terminal(descriptor: int) -> str:
+    """Everything that a terminal is sent until the other side is gone."""
+    shown = b""
+    try:
+        while piece := os.read(descriptor, 1 << 16):
+            shown += piece
+    except OSError:
+        pass  # Linux says so when the last process has closed it
+    finally:
+        os.close(descriptor)
+    return shown.decode()
+
+
+def test_no_bars_elsewhere(desk: Desk) -> None:
+    """What a log collector reads holds no escape sequences."""
+    said = desk.call("export", "--day", str(DAY))
+    assert "\x1b" not in said.err + said.out
+
+
+def test_demo_leaves_settings_and_dumps_alone(desk: Desk) -> None:
+    """It reads neither `.env` nor the environment, and writes to demo/ only."""
+    (desk.folder / ".env").write_text("EXPORT_MAX_ATTEMPTS=rubbish\n")
+    desk.data.mkdir()
+    (desk.data / DUMP).write_text("mine")
+    before = files_in(desk.folder)
+    said = desk.call("demo", EXPORT_DATA_DIR="elsewhere", EXPORT_SETTLE_HOURS="rubbish")
+    assert said.code == 0
+    written = {name: text for name, text in files_in(desk.folder).items() if name not in before}
+    assert {name: text for name, text in files_in(desk.folder).items() if name in before} == before
+    assert {name.split("/")[0] for name in written} == {"demo"}
+    (dump,) = [text for name, text in written.items() if name.endswith("_ampl_dump.json")]
+    assert f"{len(json.loads(dump)):,} events, {len(dump):,} bytes" in said.out
+    assert "python -m exporter export" in said.out
+    assert desk.simulator.requests == []
+    assert desk.call("demo").code == 0
+
+
+def test_simulate_serves_until_it_is_stopped(desk: Desk) -> None:
+    """It says what to type; that works; Ctrl-C ends it quietly."""
+    with desk.started("simulate", "--port", "0", "--events-per-hour", "5", "503") as child:
+        assert child.stdout
+        url = re.search(r"http://127\.0\.0\.1:\d+", child.stdout.readline())
+        assert url
+        said = desk.call("export", "--day", str(DAY), "--json", AMP_BASE_URL=url[0])
+        child.send_signal(signal.SIGINT)
+        out = child.stdout.read()
+        _, err = child.communicate(timeout=30)
+    assert said.code == 0
+    assert said.json["done"][0]["events"] > 0
+    assert "status 503" in said.err
+    assert all(key in out for key in KEYS)
+    assert (child.returncode, err) == (0, "")
+
+
+def test_simulate_says_when_its_port_is_taken(desk: Desk) -> None:
+    """A sentence, and what to do."""
+    said = desk.call("simulate", "--port", desk.simulator.url.rpartition(":")[2])
+    assert said.code == 2
+    assert "cannot be used" in said.err
+    assert "0 picks a free one" in said.err
+
+
+def test_simulate_names_its_faults(desk: Desk) -> None:
+    """Every name with a line about it."""
+    said = desk.call("simulate", "--list-faults")
+    assert said.code == 0
+    assert [line.split()[0] for line in said.out.splitlines()[1:]] == list(FAULT_NAMES)
+
+
+def test_help_names_every_command(desk: Desk) -> None:
+    """What can be typed, and what the exit codes mean."""
+    said = desk.call("--help")
+    assert said.code == 0
+    for command in ("export", "run", "backfill", "status", "verify", "simulate", "demo"):
+        assert re.search(rf"^ +{command} +\w", said.out, re.MULTILINE)
+    assert "exit codes: 0 done, 1 a day failed or is held by another run, 2 wrong" in said.out
+
+
+def test_a_full_disk_is_one_clear_sentence(tmp_path: Path) -> None:
+    """The operating system lets no file grow beyond a megabyte: nothing of the day is left, there or in temp."""
+    (tmp_path / "tmp").mkdir()
+    with Simulator(events_per_hour=60) as simulator:
+        desk = Desk(tmp_path, simulator)
+        said = desk.call_as(("-c", SMALL_FILES), ("export", "--day", str(DAY)), {})
+    assert said.code == 1
+    (failed,) = [line for line in said.err.splitlines() if "day failed: " in line]
+    assert "kind=retriable reason=File too large: " in failed
+    assert "Nothing of the day is visible." in failed
+    assert "Traceback" not in said.err
+    assert left(desk) == {LAYOUT.failure(DAY)}
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "code", "says"),
+    [
+        ("EXPORT_LOG_DIR", "export", 2, "EXPORT_LOG_DIR: a-file/log_"),
+        ("EXPORT_DATA_DIR", "export", 1, "day failed: day="),
+        ("EXPORT_DATA_DIR", "status", 1, "Not a directory"),
+        ("EXPORT_DATA_DIR", "verify --day 2025-11-06", 1, "Not a directory"),
+    ],
+)
+def test_a_file_in_the_way_is_a_sentence(desk: Desk, name: str, words: str, code: int, says: str) -> None:
+    """A folder that cannot be used is named; no traceback is shown."""
+    (desk.folder / "a-file").write_text("not a folder")
+    said = desk.call(*words.split(), **{name: "a-file"})
+    assert said.code == code
+    assert says in said.err
+    assert "a-file" in said.err
+    assert "Traceback" not in said.err

@@ -1,0 +1,91 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from exporter.days.layout import Layout
+from exporter.days.verify import Verified, verify_day
+from exporter.export import export_day
+from exporter.simulator import Missing, Simulator
+from exporter.store import ANY, LocalStore
+from tests.kit import DAY, dump_of
+from tests.kit.rules import FEW_HOURS, exporter_on, second_look
+
+LAYOUT = Layout()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    """A folder with one exported day."""
+    store = LocalStore(tmp_path)
+    with (
+        Simulator(events_per_hour=4, contents=FEW_HOURS) as simulator,
+        exporter_on(store, simulator, second_look()) as it,
+    ):
+        export_day(DAY, it)
+    return store
+
+
+def test_an_exported_day_is_what_its_manifest_says(store: LocalStore, tmp_path: Path) -> None:
+    """Events and bytes are those of the dump; there is no problem."""
+    text = (tmp_path / LAYOUT.dump(DAY)).read_bytes()
+    assert verify_day(DAY, store, LAYOUT) == Verified(DAY, len(json.loads(text)), len(text), None)
+
+
+@pytest.mark.parametrize("at", [0, 100, -1])
+def test_one_changed_byte_is_noticed(store: LocalStore, tmp_path: Path, at: int) -> None:
+    """The sentence names the dump and says what to do."""
+    path = tmp_path / LAYOUT.dump(DAY)
+    text = bytearray(path.read_bytes())
+    text[at] ^= 1
+    path.write_bytes(text)
+    problem = verify_day(DAY, store, LAYOUT).problem
+    assert problem is not None
+    assert problem.startswith(LAYOUT.dump(DAY))
+    assert "Restore it, or export the day again" in problem
+
+
+def test_a_cut_dump_is_noticed(store: LocalStore, tmp_path: Path) -> None:
+    """A dump without its last byte is not the one that was written."""
+    path = tmp_path / LAYOUT.dump(DAY)
+    path.write_bytes(path.read_bytes()[:-1])
+    assert verify_day(DAY, store, LAYOUT).problem is not None
+
+
+def test_a_wrong_count_is_noticed(store: LocalStore) -> None:
+    """The lines are counted, not only hashed."""
+    known = store.read(LAYOUT.manifest(DAY))
+    assert known is not None
+    document = json.loads(known[0])
+    text = json.dumps(document | {"events": document["events"] + 1}).encode()
+    store.write(LAYOUT.manifest(DAY), text, seen=known[1], metadata={})
+    problem = verify_day(DAY, store, LAYOUT).problem
+    assert problem is not None
+    assert f"its manifest says {document['events'] + 1}," in problem
+
+
+def test_a_missing_day_is_told(store: LocalStore) -> None:
+    """Without a manifest the day is missing; without its dump it is to be exported again."""
+    verified = verify_day(DAY.replace(day=5), store, LAYOUT)
+    assert verified == replace(verified, day=DAY.replace(day=5), events=0, size=0)
+    assert verified.problem == "no manifest: the day is missing. Export it"
+    store.delete(LAYOUT.dump(DAY))
+    assert verify_day(DAY, store, LAYOUT).problem == f"{LAYOUT.dump(DAY)} is not there. Export the day again"
+
+
+def test_an_empty_day_is_whole(tmp_path: Path) -> None:
+    """Its dump is an empty array."""
+    store = LocalStore(tmp_path)
+    with Simulator(contents=[Missing("")]) as simulator, exporter_on(store, simulator, second_look()) as it:
+        export_day(DAY, it)
+    assert (tmp_path / LAYOUT.dump(DAY)).read_bytes() == dump_of([])
+    assert verify_day(DAY, store, LAYOUT) == Verified(DAY, 0, 3, None)
+
+
+def test_a_damaged_manifest_is_a_problem_of_its_day(store: LocalStore) -> None:
+    """What cannot be read is named, and does not stop the days after it."""
+    store.write(LAYOUT.manifest(DAY), b"{", seen=ANY, metadata={})
+    problem = verify_day(DAY, store, LAYOUT).problem
+    assert problem is not None
+    assert problem.startswith(f"{LAYOUT.manifest(DAY)} is not JSON")

@@ -1,0 +1,359 @@
+"""What every store keeps to. A test module subclasses `StoreContract` and supplies the fixture ``store``.
+
+Restic's idea: the cases are about what a reader sees while and after something went wrong, and not about how the
+store does it. A second `Store` on the same place, for two writers, is the fixture ``other``.
+"""
+
+import io
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from exporter.days.layout import Layout
+from exporter.errors import DayHeldError, LostRaceError
+from exporter.store import ANY, Draft, Store
+from tests.kit import DAY
+
+LAYOUT = Layout()
+DUMP, MANIFEST, LOCK = LAYOUT.dump(DAY), LAYOUT.manifest(DAY), LAYOUT.lock(DAY)
+METADATA = {"sha256": "ab" * 32, "events": "3"}
+PIECE_LIMIT = 32 << 20
+
+
+class BrokenBodyError(Exception):
+    """What a body raises that breaks in the middle."""
+
+
+class BrokenBody(io.BytesIO):
+    """A body of 200,000 bytes, of which the second half cannot be read."""
+
+    def __init__(self) -> None:
+        super().__init__(b"x" * 200_000)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """The next piece, or the error."""
+        if size is None or size < 0 or self.tell() + size > 100_000:
+            raise BrokenBodyError
+        return super().read(size)
+
+
+def names(store: Store, prefix: str) -> list[str]:
+    """What a listing shows."""
+    return [entry.name for entry in store.list(prefix)]
+
+
+def text_of(store: Store, name: str) -> bytes:
+    """The object as a reader of a big file gets it."""
+    return b"".join(store.stream(name))
+
+
+def written(store: Store, name: str, text: bytes, seen: str | None = None) -> str:
+    """Write a dump through a draft; return its ETag."""
+    draft = store.draft(name, seen)
+    try:
+        draft.write(0, text)
+        return draft.commit(METADATA)
+    finally:
+        draft.discard()
+
+
+class StoreContract:
+    """One suite for every store."""
+
+    def test_nothing_is_there_at_first(self, store: Store) -> None:
+        """What is not there is None, an empty listing, and harmless to delete."""
+        assert store.read(MANIFEST) is None
+        assert store.stat(DUMP) is None
+        assert names(store, LAYOUT.dumps) == names(store, LAYOUT.manifests) == []
+        store.delete(MANIFEST)
+
+    def test_what_is_written_can_be_read(self, store: Store) -> None:
+        """Content, ETag, size and listing agree after a write."""
+        etag = store.write(MANIFEST, b"{}\n", seen=None, metadata=METADATA)
+        assert store.read(MANIFEST) == (b"{}\n", etag)
+        entry = store.stat(MANIFEST)
+        assert entry is not None
+        assert (entry.name, entry.size, entry.etag) == (MANIFEST, 3, etag)
+        assert list(store.list(LAYOUT.manifests)) == [entry]
+
+    def test_metadata_is_kept_whole_or_not_at_all(self, store: Store) -> None:
+        """A listing shows the metadata that were written, or None; never some of them."""
+        store.write(MANIFEST, b"{}", seen=None, metadata=METADATA)
+        written(store, DUMP, b"[]\n")
+        for entry in (*store.list(LAYOUT.manifests), *store.list(LAYOUT.dumps)):
+            assert entry.metadata is None or dict(entry.metadata) == METADATA
+
+    def test_a_body_may_be_a_file(self, store: Store) -> None:
+        """A file is read to its end, with every byte kept."""
+        body = bytes(range(256)) * 5000
+        store.write("rejected/x", io.BytesIO(body), seen=ANY, metadata={})
+        assert text_of(store, "rejected/x") == body
+
+    def test_an_empty_object_is_an_object(self, store: Store) -> None:
+        """No bytes are not the same as nothing there."""
+        etag = store.write(MANIFEST, b"", seen=None, metadata={})
+        assert store.read(MANIFEST) == (b"", etag)
+
+    def test_a_broken_body_leaves_nothing(self, store: Store) -> None:
+        """An incomplete write is not visible, under its name or any other."""
+        with pytest.raises(BrokenBodyError):
+            store.write(MANIFEST, BrokenBody(), seen=None, metadata={})
+        assert store.read(MANIFEST) is None
+        assert names(store, LAYOUT.manifests) == []
+
+    def test_a_broken_body_leaves_the_old_object(self, store: Store) -> None:
+        """An incomplete replacement changes nothing."""
+        etag = store.write(MANIFEST, b"old", seen=None, metadata={})
+        with pytest.raises(BrokenBodyError):
+            store.write(MANIFEST, BrokenBody(), seen=etag, metadata={})
+        assert store.read(MANIFEST) == (b"old", etag)
+
+    def test_delete_removes_one_object(self, store: Store) -> None:
+        """A deleted object is gone, its neighbours stay."""
+        store.write("failures/a", b"1", seen=None, metadata={})
+        store.write("failures/ab", b"2", seen=None, metadata={})
+        store.delete("failures/a")
+        assert store.read("failures/a") is None
+        assert names(store, "failures/") == ["failures/ab"]
+
+    def test_other_content_has_another_etag(self, store: Store) -> None:
+        """Content of the same size, written at once after the other, can be told from it."""
+        etags = {store.write(MANIFEST, text, seen=ANY, metadata={}) for text in (b"1", b"2", b"3")}
+        assert len(etags) == 3
+
+    @pytest.mark.parametrize("seen", [None, "1-1", '"0x8D0"'])
+    def test_a_refused_write_is_not_stored(self, store: Store, seen: str | None) -> None:
+        """A write that saw something else is an error, and really not stored."""
+        etag = store.write(MANIFEST, b"theirs", seen=None, metadata={})
+        with pytest.raises(LostRaceError):
+            store.write(MANIFEST, b"ours", seen=seen, metadata={})
+        assert store.read(MANIFEST) == (b"theirs", etag)
+
+    def test_an_etag_is_good_for_one_write(self, store: Store) -> None:
+        """Of two writers that saw the same, the first wins."""
+        etag = store.write(MANIFEST, b"0", seen=None, metadata={})
+        first = store.write(MANIFEST, b"first", seen=etag, metadata={})
+        with pytest.raises(LostRaceError):
+            store.write(MANIFEST, b"second", seen=etag, metadata={})
+        assert store.read(MANIFEST) == (b"first", first)
+
+    def test_what_was_seen_must_still_be_there(self, store: Store) -> None:
+        """An object that was deleted since is no longer what was seen."""
+        etag = store.write(MANIFEST, b"0", seen=None, metadata={})
+        store.delete(MANIFEST)
+        with pytest.raises(LostRaceError):
+            store.write(MANIFEST, b"1", seen=etag, metadata={})
+        assert store.read(MANIFEST) is None
+
+    def test_any_writes_whatever_is_there(self, store: Store) -> None:
+        """ANY creates and replaces."""
+        store.write(MANIFEST, b"1", seen=ANY, metadata={})
+        store.write(MANIFEST, b"2", seen=ANY, metadata={})
+        assert text_of(store, MANIFEST) == b"2"
+
+    def test_a_listing_is_in_order_and_keeps_to_its_prefix(self, store: Store) -> None:
+        """Dumps are listed by date without manifests, manifests without dumps; a prefix may end inside a name."""
+        for name in (
+            "20251107_0000_ampl_dump.json",
+            "20251106_0000_ampl_dump.json",
+            "manifests/20251107_0000.json",
+            "manifests/20251106_0000.json",
+            "manifestsandmore",
+            "failures/20251106_0000.json",
+        ):
+            store.write(name, b"x", seen=None, metadata={})
+        assert names(store, "20") == ["20251106_0000_ampl_dump.json", "20251107_0000_ampl_dump.json"]
+        assert names(store, "20251107") == ["20251107_0000_ampl_dump.json"]
+        assert names(store, "manifests/") == ["manifests/20251106_0000.json", "manifests/20251107_0000.json"]
+        assert names(store, "manifests/20251107") == ["manifests/20251107_0000.json"]
+
+    def test_prefixes_keep_projects_apart(self, store: Store) -> None:
+        """The listing of one prefix shows nothing of another."""
+        for prefix in ("", "web/", "app/"):
+            store.write(Layout(prefix=prefix).dump(DAY), b"x", seen=None, metadata={})
+        for prefix in ("", "web/", "app/"):
+            layout = Layout(prefix=prefix)
+            assert names(store, layout.dumps) == [layout.dump(DAY)]
+
+    def test_a_big_object_comes_in_pieces(self, store: Store) -> None:
+        """A stream gives every byte, in pieces of bounded size."""
+        text = random.Random(1).randbytes(1 << 20) * 40
+        written(store, DUMP, text)
+        pieces = list(store.stream(DUMP))
+        assert max(map(len, pieces)) <= PIECE_LIMIT
+        assert b"".join(pieces) == text
+
+    def test_a_draft_is_not_visible_before_its_commit(self, store: Store) -> None:
+        """Nobody sees any of a draft under the dump's name, or in the listing of the dumps."""
+        draft = store.draft(DUMP, None)
+        draft.write(0, b"[\n" * 3_000_000)
+        assert store.stat(DUMP) is None
+        assert store.read(DUMP) is None
+        assert names(store, LAYOUT.dumps) == []
+        draft.discard()
+        assert names(store, LAYOUT.dumps) == []
+
+    def test_a_commit_shows_the_whole_day(self, store: Store) -> None:
+        """After the commit the text, the ETag and the listing are there, and a discard takes nothing away."""
+        draft = store.draft(DUMP, None)
+        for hour in range(25):
+            draft.write(hour, memoryview(b"hour %d\n" % hour))
+        etag = draft.commit(METADATA)
+        draft.discard()
+        entry = store.stat(DUMP)
+        assert entry is not None
+        assert entry.etag == etag
+        assert text_of(store, DUMP) == b"".join(b"hour %d\n" % hour for hour in range(25))
+        assert list(store.list(LAYOUT.dumps)) == [entry]
+
+    def test_readers_see_the_old_day_until_the_commit(self, store: Store) -> None:
+        """A day being replaced is the old one, then the new one."""
+        etag = written(store, DUMP, b"the old day")
+        draft = store.draft(DUMP, etag)
+        draft.write(0, b"the new day, which is longer")
+        assert text_of(store, DUMP) == b"the old day"
+        draft.commit(METADATA)
+        draft.discard()
+        assert text_of(store, DUMP) == b"the new day, which is longer"
+
+    def test_a_discarded_replacement_changes_nothing(self, store: Store) -> None:
+        """A draft that is given up leaves the stored day with its ETag."""
+        etag = written(store, DUMP, b"the old day")
+        draft = store.draft(DUMP, etag)
+        draft.write(5, b"something else")
+        draft.discard()
+        entry = store.stat(DUMP)
+        assert entry is not None
+        assert entry.etag == etag
+        assert text_of(store, DUMP) == b"the old day"
+
+    def test_a_discard_can_be_repeated(self, store: Store) -> None:
+        """Discarding twice is harmless."""
+        draft = store.draft(DUMP, None)
+        draft.write(0, b"x")
+        draft.discard()
+        draft.discard()
+        assert store.stat(DUMP) is None
+
+    def test_a_draft_can_be_begun_again(self, store: Store) -> None:
+        """What a given-up draft wrote does not get in the way of the next one."""
+        draft = store.draft(DUMP, None)
+        draft.write(0, b"first attempt")
+        draft.discard()
+        written(store, DUMP, b"second")
+        assert text_of(store, DUMP) == b"second"
+
+    def test_back_forgets_what_came_after_the_mark(self, store: Store) -> None:
+        """The window that broke leaves no byte; what stood before it stays."""
+        draft = store.draft(DUMP, None)
+        draft.write(0, b"kept,")
+        mark = draft.mark()
+        draft.write(1, b"a long text that is forgotten" * 1000)
+        draft.back(mark)
+        draft.write(1, b"and this")
+        draft.commit(METADATA)
+        draft.discard()
+        assert text_of(store, DUMP) == b"kept,and this"
+
+    def test_back_to_the_beginning(self, store: Store) -> None:
+        """A mark before the first byte brings back an empty draft; an earlier hour may follow."""
+        draft = store.draft(DUMP, None)
+        start = draft.mark()
+        draft.write(23, b"late")
+        draft.back(start)
+        draft.write(0, b"early")
+        draft.commit(METADATA)
+        draft.discard()
+        assert text_of(store, DUMP) == b"early"
+
+    @pytest.mark.parametrize("seed", range(6))
+    def test_any_order_of_writes_marks_and_backs(self, store: Store, seed: int) -> None:
+        """Whatever is written, marked and taken back, the dump is what was left of it."""
+        rng = random.Random(seed)
+        draft, model = store.draft(DUMP, None), bytearray()
+        play(draft, model, rng)
+        draft.commit(METADATA)
+        draft.discard()
+        assert text_of(store, DUMP) == bytes(model)
+
+    def test_a_draft_that_lost_the_race_is_not_stored(self, store: Store, other: Store) -> None:
+        """Of two writers of a new day, the first commit stands; the other one is told."""
+        ours, theirs = store.draft(DUMP, None), other.draft(DUMP, None)
+        ours.write(0, b"our day")
+        theirs.write(0, b"their day")
+        theirs.commit(METADATA)
+        with pytest.raises(LostRaceError):
+            ours.commit(METADATA)
+        ours.discard()
+        theirs.discard()
+        assert text_of(store, DUMP) == b"their day"
+
+    def test_a_draft_does_not_replace_a_day_that_changed(self, store: Store, other: Store) -> None:
+        """A day replaced since it was looked at is not replaced again."""
+        etag = written(store, DUMP, b"as it was seen")
+        draft = store.draft(DUMP, etag)
+        draft.write(0, b"ours")
+        written(other, DUMP, b"theirs", etag)
+        with pytest.raises(LostRaceError):
+            draft.commit(METADATA)
+        draft.discard()
+        assert text_of(store, DUMP) == b"theirs"
+
+    def test_a_draft_does_not_bring_back_a_deleted_day(self, store: Store) -> None:
+        """A day deleted since it was looked at is not what was seen."""
+        etag = written(store, DUMP, b"as it was seen")
+        draft = store.draft(DUMP, etag)
+        draft.write(0, b"ours")
+        store.delete(DUMP)
+        with pytest.raises(LostRaceError):
+            draft.commit(METADATA)
+        draft.discard()
+        assert store.stat(DUMP) is None
+
+    def test_a_lock_is_held_by_one(self, store: Store, other: Store) -> None:
+        """Who comes second is told which run holds the day; afterwards it is free."""
+        for second in (store, other):
+            with store.lock(LOCK, "run-1"):
+                with pytest.raises(DayHeldError, match="run-1") as caught, second.lock(LOCK, "run-2"):
+                    pass
+                assert caught.value.holder == "run-1"
+            with second.lock(LOCK, "run-3"):
+                pass
+
+    def test_a_lock_ends_with_an_error(self, store: Store, other: Store) -> None:
+        """A failed export holds its day no longer."""
+        with pytest.raises(BrokenBodyError), store.lock(LOCK, "run-1"):
+            raise BrokenBodyError
+        with other.lock(LOCK, "run-2"):
+            pass
+
+    def test_days_are_locked_one_by_one(self, store: Store, other: Store) -> None:
+        """The lock of one day leaves the others free, and shows in no listing of dumps or manifests."""
+        with store.lock(LOCK, "run-1"), other.lock(LOCK.replace("06_", "07_"), "run-2"):
+            assert names(store, LAYOUT.dumps) == names(store, LAYOUT.manifests) == []
+
+
+def play(draft: Draft, model: bytearray, rng: random.Random) -> None:
+    """Write the hours of a day; at random go back to where an hour began and write it, and what follows, again."""
+    marks: list[tuple[int, int]] = []
+    hour = 0
+    for _ in range(60):
+        marks = [*marks[:hour], (draft.mark(), len(model))]
+        for piece in pieces(rng):
+            draft.write(hour, piece)
+            model += piece
+        if rng.random() < 0.3:
+            hour = rng.randrange(hour + 1)
+            draft.back(marks[hour][0])
+            del model[marks[hour][1] :]
+        elif hour == 23:
+            break
+        else:
+            hour += 1
+
+
+def pieces(rng: random.Random) -> Iterator[bytes]:
+    """Some texts of very different lengths."""
+    for _ in range(rng.randrange(4)):
+        yield rng.randbytes(rng.choice((0, 1, 100, 70_000)))
