@@ -43,14 +43,3 @@ class Deadline:
     def bounded(self, seconds: float) -> float:
         """``seconds``, or what is left if that is less (at least one)."""
         return seconds if self.at is None else max(1.0, min(seconds, self.at - self.clock.monotonic()))
-
-
-Progress = Callable[[str, int, int | None], None]
-"""Told at every step of an export: the step's name, how much is done, how much there is (None: unknown).
-
-The steps before and after each effect have names of their own, so a test can stop an exporter at any of them.
-"""
-
-
-def unseen(_step: str, _done: int = 0, _total: int | None = None) -> None:
-    """Nobody is watching."""

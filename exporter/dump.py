@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from exporter.archive.unzip import Events
-from exporter.clock import Progress, unseen
+from exporter.report import Progress, Step, no_progress
 from exporter.store import Draft
 
 AFTER_THE_HOURS = 24
@@ -28,7 +28,7 @@ class Mark:
 class Dump:
     """The day's text on its way into a draft; ``size`` in bytes."""
 
-    def __init__(self, draft: Draft, progress: Progress = unseen) -> None:
+    def __init__(self, draft: Draft, progress: Progress = no_progress) -> None:
         self.size = 0
         self._draft = draft
         self._progress = progress
@@ -55,7 +55,7 @@ class Dump:
         self._empty = False
         joined = events.text.replace(b"\n", b",\n")
         self._write(events.hour, memoryview(joined)[: -len(b",\n")])
-        self._progress("writing", self.size, None)
+        self._progress(Step.WRITING, self.size, None)
 
     def finish(self) -> None:
         """Close the array."""

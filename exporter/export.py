@@ -16,7 +16,7 @@ from exporter.amplitude.client import AmplitudeClient, Answer
 from exporter.archive.columns import drift
 from exporter.archive.rejected import RejectedLines
 from exporter.archive.unzip import Tally
-from exporter.clock import Clock, Deadline, Progress, unseen
+from exporter.clock import Clock, Deadline
 from exporter.days.manifest import Failure, Manifest, Source, WindowRecord, state_at
 from exporter.days.publish import Shelf, publish
 from exporter.days.rules import NOTHING, Known, Outcome, check_source, decide, hours_with_fewer, look
@@ -31,6 +31,7 @@ from exporter.errors import (
     StoreError,
 )
 from exporter.load import Loader, Plan, load, part_hours
+from exporter.report import Progress, no_progress
 from exporter.settings import Settings
 from exporter.store import ANY, Store
 from exporter.window import HOURS_A_DAY, day_end
@@ -49,7 +50,7 @@ class Exporter:
     settings: Settings
     clock: Clock
     run: str
-    progress: Progress = unseen
+    progress: Progress = no_progress
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ from typing import BinaryIO
 from exporter.amplitude.answers import OWN_DESTINATION
 from exporter.amplitude.client import AmplitudeClient, Answer
 from exporter.archive.unzip import Events, Tally, unzip
-from exporter.clock import Deadline, Progress
+from exporter.clock import Deadline
 from exporter.dump import Dump, write_to_local
 from exporter.errors import PermanentError, WindowTooBigError
+from exporter.report import Progress
 from exporter.window import HOURS_A_DAY, Window
 
 log = logging.getLogger(__name__)

@@ -1,7 +1,39 @@
-"""The log lines that operators and alerts look for. Their shape is a promise: infra/ queries for it."""
+"""What the exporter tells: its steps while it is at work, and the log lines that operators and alerts look for.
 
-from collections.abc import Mapping, Sequence
+The shape of the log lines is a promise: infra/ queries for it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from enum import StrEnum
+
+
+class Step(StrEnum):
+    """The steps of an export, in their order.
+
+    Before and after each effect there is one, so that a test can stop an exporter at any of them.
+    """
+
+    LOCKED = "locked"
+    ASKING = "asking"
+    DOWNLOADING = "downloading"
+    UNZIPPING = "unzipping"
+    WRITING = "writing"
+    STAGING = "staging"
+    STAGED = "staged"
+    COMMITTING = "committing"
+    COMMITTED = "committed"
+    REJECTING = "rejecting"
+    PROVING = "proving"
+    PROVEN = "proven"
+
+
+Progress = Callable[[Step, int, int | None], None]
+"""Told at every step: which one, how much is done, how much there is (None: unknown)."""
+
+
+def no_progress(_step: Step, _done: int = 0, _total: int | None = None) -> None:
+    """Nobody is told."""
 
 
 def day_exported(  # noqa: PLR0913 - one figure each

@@ -6,9 +6,11 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from exporter.clock import Clock, Progress, unseen
+from exporter.clock import Clock
+from exporter.report import Progress, no_progress
 from exporter.settings import Settings
-from exporter.store import LocalStore, Store
+from exporter.store import Store
+from exporter.store.folder import LocalStore
 
 if TYPE_CHECKING:
     from exporter.export import Exporter
@@ -20,7 +22,7 @@ def new_run(now: datetime) -> str:
 
 
 @contextmanager
-def open_store(settings: Settings, progress: Progress = unseen) -> Iterator[Store]:
+def open_store(settings: Settings, progress: Progress = no_progress) -> Iterator[Store]:
     """The store that the settings name: a container, or else a folder.
 
     Raises:
@@ -36,7 +38,7 @@ def open_store(settings: Settings, progress: Progress = unseen) -> Iterator[Stor
 
 
 @contextmanager
-def open_exporter(settings: Settings, clock: Clock, run: str, progress: Progress = unseen) -> Iterator["Exporter"]:
+def open_exporter(settings: Settings, clock: Clock, run: str, progress: Progress = no_progress) -> Iterator["Exporter"]:
     """Everything that an export works with."""
     from exporter.amplitude.client import AmplitudeClient  # noqa: PLC0415 - a tenth of a second, spared who only looks
     from exporter.export import Exporter  # noqa: PLC0415 - as above

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from exporter.archive.unzip import Events
 from exporter.dump import Dump, write_to_local
-from exporter.store import LocalStore
+from exporter.store.folder import LocalStore
 from tests.kit import dump_of
 
 NAME = "20251106_0000_ampl_dump.json"

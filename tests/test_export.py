@@ -28,7 +28,8 @@ from exporter.errors import (
 from exporter.export import DayExported, export_day
 from exporter.load import PART
 from exporter.simulator import ALWAYS, Missing, OddLine, Resized, Simulator, Status, TooLarge, When
-from exporter.store import ANY, LocalStore, Store
+from exporter.store import ANY, Store
+from exporter.store.folder import LocalStore
 from tests.kit import DAY, Time, at, dump_of, files_in
 from tests.kit.memory import MemoryStore
 from tests.kit.rules import FEW_HOURS, FULL_HOURS, exporter_on, first_look, manifest_of, moment, second_look

@@ -8,7 +8,7 @@ from azure.storage.blob import ContainerClient
 
 from exporter.export import export_day
 from exporter.simulator import OddLine, Resized, Simulator
-from exporter.store import LocalStore
+from exporter.store.folder import LocalStore
 from tests.azure.azurite import Azurite
 from tests.kit import DAY, dump_of, files_in
 from tests.kit.blobs import (
@@ -54,7 +54,6 @@ FOLDER_KILLS: list[Kill] = [
     ("rejecting", 1),
     ("proving", 1),
     ("proven", 1),
-    ("done", 1),
 ]
 BLOB_KILLS = [*FOLDER_KILLS, *((step, nth) for nth in (1, 2, 3) for step in ("staging", "staged"))]
 REPLACING_KILLS: list[Kill] = [
@@ -65,7 +64,6 @@ REPLACING_KILLS: list[Kill] = [
     ("rejecting", 1),
     ("proving", 1),
     ("proven", 1),
-    ("done", 1),
 ]
 
 

@@ -20,8 +20,9 @@ from requests.adapters import HTTPAdapter
 from exporter.amplitude.ahead import Ahead, Body, Share
 from exporter.amplitude.answers import means_data, words_of
 from exporter.amplitude.retries import ExportRetry, Tries, in_words
-from exporter.clock import Clock, Deadline, Progress, unseen
+from exporter.clock import Clock, Deadline
 from exporter.errors import BadArchiveError, RetriableError, WindowTooBigError
+from exporter.report import Progress, Step, no_progress
 from exporter.settings import is_loopback
 from exporter.window import Window
 
@@ -77,7 +78,7 @@ class AmplitudeClient:
         delay: float,
         archive_limit: int,
         clock: Clock,
-        progress: Progress = unseen,
+        progress: Progress = no_progress,
     ) -> None:
         self.base_url = base_url
         self.requests = 0
@@ -202,7 +203,7 @@ class AmplitudeClient:
         adapter = cast("HTTPAdapter", session.get_adapter(f"{self.base_url}/"))
         adapter.max_retries = ExportRetry(tries.left, tries=tries)
         log.info(f"asking Amplitude for window {window}: request {tries.made} of {tries.total} at most")
-        self._progress("asking", 0, None)
+        self._progress(Step.ASKING, 0, None)
         with session.get(
             f"{self.base_url}/api/2/export",
             params=window.wire(),
@@ -240,7 +241,7 @@ class AmplitudeClient:
             size += len(piece)
             share.wait_for(size, tries.deadline)
             archive.write(piece)
-            self._progress("downloading", size, expected)
+            self._progress(Step.DOWNLOADING, size, expected)
 
     def _words(self, response: requests.Response, deadline: Deadline) -> str:
         """What an error's body says, as far as it comes within ERROR_SECONDS."""

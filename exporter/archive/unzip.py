@@ -15,7 +15,7 @@ from exporter.archive.fast import Prove, prover
 from exporter.archive.lines import LongPiece, whole_lines
 from exporter.archive.members import Room, inflate, members, open_archive
 from exporter.archive.rejected import RejectedLines
-from exporter.clock import Progress, unseen
+from exporter.report import Progress, Step, no_progress
 from exporter.window import Window
 
 LONGEST_LINE = 64 << 20
@@ -61,7 +61,7 @@ def unzip(
     archive: BinaryIO,
     window: Window,
     tally: Tally,
-    progress: Progress = unseen,
+    progress: Progress = no_progress,
     *,
     longest_line: int = LONGEST_LINE,
     block: int = BLOCK,
@@ -86,7 +86,7 @@ def unzip(
             for text, count in _events(member.name, pieces, tally, longest_line, prove):
                 tally.events[member.hour] += count
                 yield Events(member.hour, text, count)
-            progress("unzipping", archive.tell(), size)
+            progress(Step.UNZIPPING, archive.tell(), size)
 
 
 def _events(

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from exporter.clock import Progress, unseen
 from exporter.days.coverage import FAILED, MISSING, Coverage, Row, spans
+from exporter.report import Progress, Step, no_progress
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-BARS = {"downloading": "download", "unzipping": "unzip", "writing": "write"}
+BARS = {Step.DOWNLOADING: "download", Step.UNZIPPING: "unzip", Step.WRITING: "write"}
 STYLES = {MISSING: "red", FAILED: "bold red", "provisional": "yellow", "final": "green", "running": "cyan"}
 
 
@@ -64,7 +64,7 @@ def print_table(head: Sequence[str], lines: Iterable[Sequence[str]], styles: Seq
 def shown_progress() -> Iterator[tuple[Progress, logging.Handler]]:
     """Bars on a terminal, nothing elsewhere; and a log handler for stderr that keeps clear of them."""
     if not sys.stderr.isatty():
-        yield unseen, logging.StreamHandler(sys.stderr)
+        yield no_progress, logging.StreamHandler(sys.stderr)
         return
     from rich import progress as bars  # noqa: PLC0415 - only a terminal needs it
     from rich.console import Console  # noqa: PLC0415 - as above
@@ -78,7 +78,7 @@ def shown_progress() -> Iterator[tuple[Progress, logging.Handler]]:
     with bars.Progress(*columns, console=Console(stderr=True), transient=True) as shown:
         tasks = {step: shown.add_task(text, total=None, visible=False) for step, text in BARS.items()}
 
-        def tell(step: str, done: int, total: int | None) -> None:
+        def tell(step: Step, done: int, total: int | None) -> None:
             if step in tasks:
                 shown.update(tasks[step], completed=done, total=total, visible=True)
 

@@ -6,11 +6,11 @@ Between the commit and the manifest the day is not whole, and therefore due.
 from dataclasses import dataclass, replace
 
 from exporter.archive.rejected import RejectedLines
-from exporter.clock import Progress
 from exporter.days.layout import Layout
 from exporter.days.manifest import FINAL, Manifest
 from exporter.days.rules import Known, Outcome, kept, proves, says_the_same
 from exporter.errors import LostRaceError
+from exporter.report import Progress, Step
 from exporter.store import ANY, Draft, Store
 
 
@@ -45,17 +45,16 @@ def publish(
             metadata = {"sha256": new.sha256, "events": str(new.events), "run": new.run}
             new = replace(new, etag=draft.commit(metadata))
     if outcome is not Outcome.KEPT:
-        shelf.progress("rejecting", rejected.count, None)
+        shelf.progress(Step.REJECTING, rejected.count, None)
         _check_ours(store, new)
         if rejected.count:
             store.write(layout.rejected(day), rejected.open(), seen=ANY, metadata={})
         else:
             store.delete(layout.rejected(day))
-    shelf.progress("proving", 0, None)
+    shelf.progress(Step.PROVING, 0, None)
     store.write(layout.manifest(day), new.to_json(), seen=known.manifest_etag, metadata=new.metadata())
-    shelf.progress("proven", 0, None)
+    shelf.progress(Step.PROVEN, 0, None)
     store.delete(layout.failure(day))
-    shelf.progress("done", 0, None)
     return new
 
 

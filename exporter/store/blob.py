@@ -11,8 +11,8 @@ from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFo
 from azure.identity import DefaultAzureCredential
 from azure.storage.blob import BlobProperties, BlobServiceClient, ContainerClient, ContentSettings, ExponentialRetry
 
-from exporter.clock import Progress, unseen
 from exporter.errors import SettingsError
+from exporter.report import Progress, Step, no_progress
 from exporter.settings import Settings
 from exporter.store import ANY, Entry
 from exporter.store.blob_draft import BLOCK, BlobDraft
@@ -28,7 +28,7 @@ JSON = ContentSettings(content_type="application/json")
 
 @contextlib.contextmanager
 def open_blob_store(
-    settings: Settings, progress: Progress = unseen, lease_seconds: int = LEASE_SECONDS
+    settings: Settings, progress: Progress = no_progress, lease_seconds: int = LEASE_SECONDS
 ) -> Iterator["BlobStore"]:
     """The container that the settings name: by identity, or in the emulator.
 
@@ -77,7 +77,7 @@ class BlobStore:
         self,
         container: ContainerClient,
         parts_limit: int,
-        progress: Progress = unseen,
+        progress: Progress = no_progress,
         lease_seconds: int = LEASE_SECONDS,
     ) -> None:
         self._container = container
@@ -155,7 +155,7 @@ class BlobStore:
         with contextlib.ExitStack() as held:
             with self._explained():
                 held.enter_context(leased(self._container.get_blob_client(name), run, self._lease_seconds))
-            self._progress("locked", 0, None)
+            self._progress(Step.LOCKED, 0, None)
             yield
 
     def draft(self, name: str, seen: str | None) -> BlobDraft:

@@ -19,7 +19,7 @@ from azure.core import MatchConditions
 from azure.core.exceptions import AzureError, ResourceNotFoundError
 from azure.storage.blob import BlobBlock, BlobClient, ContentSettings
 
-from exporter.clock import Progress
+from exporter.report import Progress, Step
 from exporter.store import ANY
 from exporter.store.blob_errors import code_of
 
@@ -93,7 +93,7 @@ class BlobDraft:
             condition = {}
         elif self._seen is not None:
             condition = {"match_condition": MatchConditions.IfNotModified, "etag": self._seen}
-        self._progress("committing", len(ids), None)
+        self._progress(Step.COMMITTING, len(ids), None)
         with self._explained():
             try:
                 done = self._blob.commit_block_list(
@@ -105,7 +105,7 @@ class BlobDraft:
                 etag = str(done["etag"])
             except AzureError as error:
                 etag = self._committed_after_all(ids, error)
-        self._progress("committed", len(ids), None)
+        self._progress(Step.COMMITTED, len(ids), None)
         return etag
 
     def discard(self) -> None:
@@ -157,11 +157,11 @@ class BlobDraft:
         content = part.read(place, size)
         block_id = f"{name}-{hashlib.sha256(content).hexdigest()[:DIGEST_LETTERS]}"
         if block_id not in self._stored:
-            self._progress("staging", size, None)
+            self._progress(Step.STAGING, size, None)
             with self._explained():
                 self._blob.stage_block(block_id, content, length=size)
             self._stored.add(block_id)
-            self._progress("staged", size, None)
+            self._progress(Step.STAGED, size, None)
         return block_id
 
 

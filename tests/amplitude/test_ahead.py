@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from exporter.amplitude.client import AmplitudeClient
 from exporter.archive.rejected import RejectedLines
 from exporter.archive.unzip import Tally
-from exporter.clock import Clock, Deadline, unseen
+from exporter.clock import Clock, Deadline
 from exporter.dump import Dump
 from exporter.errors import BadArchiveError, DeadlineError, RefusedError, RetriableError
 from exporter.load import PART, Loader, Plan, load, part_hours
+from exporter.report import no_progress
 from exporter.simulator import Missing, Simulator, Spoilt, Status, TooManyRequests, When, Wire
 from exporter.simulator.faults import Fault
 from exporter.window import Window
@@ -330,7 +331,7 @@ def test_windows_and_timing_never_change_the_result(
         tally = Tally(undo.enter_context(RejectedLines(10**8)))
         draft = store.draft("dump", None)
         dump = Dump(draft)
-        answers = load(plan, Loader(late, dump, tally, Deadline(now.clock()), unseen))
+        answers = load(plan, Loader(late, dump, tally, Deadline(now.clock()), no_progress))
         dump.finish()
         draft.commit({})
         lines = simulator.lines(DAY)

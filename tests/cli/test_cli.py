@@ -19,7 +19,7 @@ import pytest
 
 from exporter.days.layout import Layout
 from exporter.simulator import ALWAYS, FAULT_NAMES, OddLine, Simulator, Status, When, Wire
-from exporter.store import LocalStore
+from exporter.store.folder import LocalStore
 from tests.kit import DAY, KEYS, dump_of, files_in
 from tests.kit.rules import FEW_HOURS
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from exporter.days.coverage import Coverage, Row, read_coverage
 from exporter.days.layout import Layout
 from exporter.days.manifest import FINAL, PROVISIONAL, Failure
-from exporter.store import LocalStore, Store
+from exporter.store import Store
+from exporter.store.folder import LocalStore
 from tests.kit import DAY
 from tests.kit.memory import MemoryStore
 from tests.kit.rules import manifest_of, moment

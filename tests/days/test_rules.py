@@ -10,7 +10,8 @@ from exporter.days.layout import Layout
 from exporter.days.manifest import FINAL, PROVISIONAL, Failure, Manifest, Source
 from exporter.days.rules import Known, Outcome, check_source, decide, kept, look, proves, says_the_same
 from exporter.errors import OtherSourceError, PermanentError, RetriableError
-from exporter.store import ANY, Entry, LocalStore
+from exporter.store import ANY, Entry
+from exporter.store.folder import LocalStore
 from tests.kit import DAY
 from tests.kit.memory import MemoryStore
 from tests.kit.rules import manifest_of, moment

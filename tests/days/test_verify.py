@@ -8,7 +8,8 @@ from exporter.days.layout import Layout
 from exporter.days.verify import Verified, verify_day
 from exporter.export import export_day
 from exporter.simulator import Missing, Simulator
-from exporter.store import ANY, LocalStore
+from exporter.store import ANY
+from exporter.store.folder import LocalStore
 from tests.kit import DAY, dump_of
 from tests.kit.rules import FEW_HOURS, exporter_on, second_look
 

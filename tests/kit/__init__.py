@@ -20,8 +20,9 @@ from exporter.amplitude.client import AmplitudeClient
 from exporter.archive.fast import Prove
 from exporter.archive.rejected import RejectedLines
 from exporter.archive.unzip import BLOCK, LONGEST_LINE, Tally, unzip
-from exporter.clock import Clock, Progress, unseen
+from exporter.clock import Clock
 from exporter.export import Exporter
+from exporter.report import Progress, no_progress
 from exporter.settings import Settings
 from exporter.simulator import Simulator
 from exporter.window import Window
@@ -57,7 +58,7 @@ class Time:
 
 @contextmanager
 def exporting(
-    source: "Simulator | RawServer", folder: Path, *, time: Time | None = None, progress: Progress = unseen
+    source: "Simulator | RawServer", folder: Path, *, time: Time | None = None, progress: Progress = no_progress
 ) -> Iterator[Exporter]:
     """An exporter of the source's project into ``folder``."""
     settings = Settings(api_key=KEYS[0], secret_key=KEYS[1], base_url=source.url, data_dir=folder)
@@ -73,7 +74,7 @@ def asking(
     attempts: int = 5,
     delay: float = 1,
     archive_limit: int = 10**9,
-    progress: Progress = unseen,
+    progress: Progress = no_progress,
 ) -> Iterator[AmplitudeClient]:
     """A client that asks ``url`` with the simulator's keys."""
     with AmplitudeClient(

@@ -11,10 +11,10 @@ import pytest
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import BlobClient, BlobLeaseClient, ContainerClient
 
-from exporter.clock import Progress, unseen
 from exporter.days.layout import Layout
 from exporter.days.manifest import Failure
 from exporter.export import Exporter
+from exporter.report import Progress, no_progress
 from exporter.settings import Settings
 from exporter.simulator import Simulator
 from exporter.store import Store
@@ -70,7 +70,7 @@ def set_env(monkeypatch: pytest.MonkeyPatch, env: dict[str, str]) -> None:
 
 @contextmanager
 def exporting(
-    env: dict[str, str], now: datetime = SECOND_LOOK, run: str = "run-again", progress: Progress = unseen
+    env: dict[str, str], now: datetime = SECOND_LOOK, run: str = "run-again", progress: Progress = no_progress
 ) -> Iterator[Exporter]:
     """An exporter in this process."""
     with open_exporter(Settings.from_mapping(env), Time(now).clock(), run, progress) as exporter:

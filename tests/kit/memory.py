@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import BinaryIO
 
-from exporter.clock import Progress, unseen
 from exporter.errors import DayHeldError, LostRaceError
+from exporter.report import Progress, Step, no_progress
 from exporter.store import ANY, Entry
 
 PIECE = 1 << 20
@@ -18,7 +18,7 @@ PIECE = 1 << 20
 class MemoryStore:
     """Objects in a dictionary; ``room`` bounds the bytes of all of them, as a disk does."""
 
-    def __init__(self, progress: Progress = unseen, room: int | None = None) -> None:
+    def __init__(self, progress: Progress = no_progress, room: int | None = None) -> None:
         self.progress = progress
         self._room = room
         self._objects: dict[str, tuple[bytes, Entry]] = {}
@@ -79,7 +79,7 @@ class MemoryStore:
             raise DayHeldError(f"{name} is held by run {self._holders[name]}", self._holders[name])
         self._holders[name] = run
         try:
-            self.progress("locked", 0, None)
+            self.progress(Step.LOCKED, 0, None)
             yield
         finally:
             del self._holders[name]
@@ -110,9 +110,9 @@ class MemoryDraft:
 
     def commit(self, metadata: Mapping[str, str]) -> str:
         """See Draft."""
-        self._store.progress("committing", 0, None)
+        self._store.progress(Step.COMMITTING, 0, None)
         etag = self._store.put(self._name, bytes(self._text), self._seen, metadata)
-        self._store.progress("committed", 0, None)
+        self._store.progress(Step.COMMITTED, 0, None)
         return etag
 
     def discard(self) -> None:

@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from exporter.amplitude.client import AmplitudeClient
-from exporter.clock import Progress, unseen
 from exporter.days.manifest import FINAL, Manifest, Source, WindowRecord
 from exporter.export import Exporter
+from exporter.report import Progress, no_progress
 from exporter.settings import Settings
 from exporter.simulator import Missing, Simulator
 from exporter.store import Store
@@ -41,7 +41,7 @@ def exporter_on(
     now: Time,
     *,
     run: str = "run-1",
-    progress: Progress = unseen,
+    progress: Progress = no_progress,
     **chosen: Any,
 ) -> Iterator[Exporter]:
     """An exporter of the simulator's project; ``chosen`` are fields of Settings."""

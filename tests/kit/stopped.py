@@ -15,9 +15,10 @@ from collections import Counter
 from datetime import date, datetime
 from pathlib import Path
 
-from exporter.clock import Clock, Progress
+from exporter.clock import Clock
 from exporter.errors import ExportError
 from exporter.export import export_day
+from exporter.report import Progress
 from exporter.settings import Settings
 from exporter.wiring import open_exporter
 

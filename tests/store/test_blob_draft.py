@@ -12,8 +12,8 @@ from azure.core.exceptions import ServiceResponseError
 from azure.core.pipeline.transport import HttpRequest, HttpResponse, RequestsTransport
 from azure.storage.blob import BlobBlock, BlobClient, ContainerClient
 
-from exporter.clock import Progress, unseen
 from exporter.errors import StoreError
+from exporter.report import Progress, no_progress
 from exporter.store.blob import BlobStore
 from exporter.store.blob_draft import BLOCK, IN_FLIGHT, BlobDraft
 from tests.azure.azurite import Azurite
@@ -42,7 +42,7 @@ class LostAnswer(RequestsTransport):  # type: ignore[misc]  # the SDK loads this
         return answer
 
 
-def store_in(container: ContainerClient, progress: Progress = unseen) -> BlobStore:
+def store_in(container: ContainerClient, progress: Progress = no_progress) -> BlobStore:
     """A store on the test's container."""
     return BlobStore(container, PARTS_LIMIT, progress, 15)
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import DayHeldError
-from exporter.store import LocalStore, Store
+from exporter.store import Store
+from exporter.store.folder import LocalStore
 from tests.kit.memory import MemoryStore
 from tests.store.contract import DUMP, LOCK, METADATA, StoreContract, text_of, written
 
@@ -18,7 +19,7 @@ REPOSITORY = Path(__file__).parents[2]
 CHILD = """
 import os, sys
 from pathlib import Path
-from exporter.store import LocalStore
+from exporter.store.folder import LocalStore
 
 def reached(step, done, total=None):
     if step == sys.argv[2]:
