@@ -10,17 +10,15 @@ from typing import List  # noqa: UP035 - Microsoft's loader refuses the whole ap
 import azure.functions as func
 
 from exporter import report
-from exporter.app import api as http
-from exporter.app import page, telemetry
-from exporter.app.chain import WITHOUT_A_WORD, Chain, advance, chains, failed
+from exporter.app import api, page, telemetry
+from exporter.app.chain import WITHOUT_A_WORD, Chain, advance, chains, give_up
 from exporter.clock import Clock, Deadline
-from exporter.days.coverage import read_coverage
-from exporter.days.due import due_days_of, yesterday_of
-from exporter.days.rules import look
+from exporter.days.due import due_days
 from exporter.errors import ExportError, SettingsError
-from exporter.logging_config import quiet_libraries
+from exporter.report import quiet_libraries
+from exporter.run import tell_coverage
 from exporter.settings import Settings, unknown_names
-from exporter.wiring import new_run, open_exporter, open_store
+from exporter.wiring import new_run, open_days, open_exporter
 
 QUEUE = "export-days"
 STORAGE = "AzureWebJobsStorage"
@@ -43,12 +41,15 @@ def nightly(timer: func.TimerRequest, queue: func.Out[str], context: func.Contex
         settings, now = _settings(keys_needed=False), clock.now()
         for warning in unknown_names(os.environ):
             log.warning(warning)
-        with open_store(settings) as store:
-            held = read_coverage(store, settings.layout, yesterday_of(now))
-        run, days = new_run(now), due_days_of(held, now, settings)
-        for chain in chains(days, run, force=False, most=1):
+        with open_days(settings) as days:
+            coverage = days.coverage(now)
+        tell_coverage(coverage)
+        run, due = new_run(now), due_days(coverage, now, days.timing)
+        for chain in chains(due[: api.MOST_DAYS], run, force=False, most=1):
             queue.set(chain.to_json())
-        log.info(report.run_queued(run, len(days), held.newest, sorted(set(held.missing) - set(days))))
+        if coverage.never_an_event:
+            log.warning(report.NEVER_AN_EVENT)
+        log.info(report.run_queued(run, len(due), coverage.newest, sorted(set(coverage.missing) - set(due))))
 
 
 @app.function_name("export_day")
@@ -58,8 +59,8 @@ def export_day(message: func.QueueMessage, queue: func.Out[str], context: func.C
     """Export the chain's first day and send the rest on. The platform repeats what raises."""
     with _operation(context):
         chain = Chain.from_json(message.get_body())
-        with open_exporter(_settings(), clock, chain.run) as exporter:
-            rest = advance(chain, exporter, Deadline(clock, clock.monotonic() + DAY_SECONDS))
+        with open_exporter(_settings(), clock, chain.run) as core:
+            rest = advance(chain, core, Deadline(clock, clock.monotonic() + DAY_SECONDS))
         if rest:
             queue.set(rest.to_json())
 
@@ -82,8 +83,8 @@ def export_day_failed(message: func.QueueMessage, queue: func.Out[str], context:
             return
         try:
             settings = _settings(keys_needed=False)
-            with open_store(settings) as store:
-                failed(chain, store, settings.layout, clock.now(), _why_not() or WITHOUT_A_WORD)
+            with open_days(settings) as days:
+                give_up(chain, days, clock.now(), _why_not() or WITHOUT_A_WORD)
         except ExportError as error:
             reason = f"gave up after every attempt, and this is not on record: {error}"
             log.error(report.day_failed(chain.days[0], error.kind, reason))
@@ -99,18 +100,18 @@ def rerun(req: func.HttpRequest, queue: func.Out[List[str]], context: func.Conte
     with _operation(context):
         now = clock.now()
         try:
-            asked = http.read_rerun(req.route_params.get("day"), req.get_body(), now)
+            asked = api.read_rerun(req.route_params.get("day"), req.get_body(), now)
             settings = _settings()
-            with open_store(settings) as store:
-                held = read_coverage(store, settings.layout, yesterday_of(now))
-        except (http.BadRequestError, ExportError) as error:
-            return _sent(http.answer_error(error))
+            with open_days(settings) as days:
+                held = days.coverage(now)
+        except (api.BadRequestError, ExportError) as error:
+            return _sent(api.answer_error(error))
         run = new_run(now)
-        queued, answer = http.queue_rerun(asked, held, run, settings.concurrency)
+        queued, answer = api.queue_rerun(asked, held, run, settings.concurrency)
         if queued:
             queue.set([chain.to_json() for chain in queued])
-            days = {day for chain in queued for day in chain.days}
-            log.info(report.run_queued(run, len(days), held.newest, sorted(set(held.missing) - days)))
+            asked_for = {day for chain in queued for day in chain.days}
+            log.info(report.run_queued(run, len(asked_for), held.newest, sorted(set(held.missing) - asked_for)))
         return _sent(answer)
 
 
@@ -121,18 +122,18 @@ def coverage(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     with _operation(context):
         now, text = clock.now(), req.route_params.get("day")
         try:
-            day = http.read_day(text) if text else None
-            first, last = http.read_range(req.params)
+            day = api.read_day(text) if text else None
+            first, last = api.read_range(req.params)
             settings = _settings(keys_needed=False)
-            with open_store(settings) as store:
+            with open_days(settings) as days:
                 if day:
-                    return _sent(http.answer_day(day, look(store, settings.layout, day)))
-                held = read_coverage(store, settings.layout, yesterday_of(now))
+                    return _sent(api.answer_day(days.stored(day)))
+                held = days.coverage(now)
                 if page.wanted(req.headers.get("Accept", "")):
-                    return _sent(http.show_coverage(held, first, last, store, settings, now))
-        except (http.BadRequestError, ExportError) as error:
-            return _sent(http.answer_error(error))
-        return _sent(http.answer_coverage(held, first, last, settings, now))
+                    return _sent(api.show_coverage(held, first, last, days, settings, now))
+        except (api.BadRequestError, ExportError) as error:
+            return _sent(api.answer_error(error))
+        return _sent(api.answer_coverage(held, first, last, due_days(held, now, days.timing)))
 
 
 def _operation(context: func.Context) -> AbstractContextManager[None]:
@@ -157,6 +158,6 @@ def _settings(*, keys_needed: bool = True) -> Settings:
     return settings
 
 
-def _sent(answer: http.Answer | http.Shown) -> func.HttpResponse:
+def _sent(answer: api.Answer | api.Shown) -> func.HttpResponse:
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **answer.headers}
     return func.HttpResponse(answer.text, status_code=answer.status, mimetype=answer.kind, headers=headers)

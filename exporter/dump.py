@@ -1,10 +1,10 @@
-r"""The dump's text: one JSON array, one event a line. The only code that knows brackets and commas.
+r"""The dump's text: one JSON array, one event a line. The only code that knows brackets and commas, written or read.
 
 ``[\n`` event ``,\n`` event ``\n]\n``; a day without events is ``[]\n``. No byte of an event changes.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from exporter.report import Progress, Step, no_progress
 from exporter.store import Draft
 
 AFTER_THE_HOURS = 24
+_BRACKETS = frozenset({b"[", b"]", b"[]"})
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,9 @@ class Dump:
         self._digest, self.size, self._empty = mark.digest.copy(), mark.size, mark.empty
 
     def add(self, events: Events) -> None:
-        """Append a block of events."""
+        """Append a block of events; one without any is passed over."""
+        if not events.count:
+            return
         self._write(events.hour, b"[\n" if self._empty else b",\n")
         self._empty = False
         joined = events.text.replace(b"\n", b",\n")
@@ -67,8 +70,36 @@ class Dump:
         self.size += len(text)
 
 
-def write_to_local(blocks: Iterable[Events], dump: Dump) -> None:
-    """Write a window's events behind those that are there."""
-    for events in blocks:
-        if events.count:
-            dump.add(events)
+@dataclass(frozen=True)
+class ReadBack:
+    """What reading a dump back found; ``size`` in bytes."""
+
+    events: int
+    size: int
+    sha256: str
+
+
+def read_back(pieces: Iterable[bytes]) -> ReadBack:
+    """Count and hash the text of a dump as it comes from a store. Memory does not grow with it."""
+    digest, size, ends = hashlib.sha256(), 0, 0
+    for piece in pieces:
+        digest.update(piece)
+        size += len(piece)
+        ends += piece.count(b"\n")
+    return ReadBack(max(0, ends - len(b"[]")), size, digest.hexdigest())  # each bracket ends a line of its own
+
+
+def lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The events of a dump, each as its own bytes. Memory is bounded by the longest one."""
+    held: list[bytes] = []
+    for piece in pieces:
+        first, *others = piece.split(b"\n")
+        held.append(first)
+        for begun in others:
+            yield from _event(b"".join(held))
+            held = [begun]
+
+
+def _event(line: bytes) -> Iterator[bytes]:
+    if line not in _BRACKETS:
+        yield line.removesuffix(b",")

@@ -4,16 +4,20 @@
 
     ExportError
     ├── SettingsError      the settings or the command are wrong: nothing was tried (exit 2)
-    ├── RefusedError       Amplitude refuses the keys (401, 403): no other day will do better, stop the run
+    ├── StopError          no other day will do better: stop the run
+    │   ├── RefusedError       Amplitude refuses the keys (401, 403)
+    │   └── OtherSourceError   the store holds days of another host or project, or days with other names
     ├── RetriableError     the next attempt may succeed
     │   ├── BadArchiveError    a body that is not a sound archive: cut off, corrupt, hostile, foreign
     │   ├── DeadlineError      the day took longer than it may
     │   ├── DayHeldError       another exporter is at work on the day
     │   └── LostRaceError      another exporter finished the day first
     ├── PermanentError     asking again will not help; a person has to look
-    │   ├── WindowTooBigError  more than one answer can carry: ask for less (export halves the window)
+    │   ├── WindowTooBigError  more than one answer can carry: ask for less (the loader halves the window)
     │   ├── RejectedError      too many lines of the day are no events
-    │   └── OtherSourceError   the stored day came from another project
+    │   └── DamagedError       a record in the store does not fit its name, or is none
+    ├── CrashedError       every attempt ended without a word of its own
+    ├── UnexpectedError    a mistake in the exporter itself; the log has its traceback
     └── StoreError         the store cannot be reached, or does not let us in
 
 Every message says what happened, where, and what to do next, and none holds a key.
@@ -32,10 +36,18 @@ class SettingsError(ExportError):
     """The settings or the command are wrong; carries every problem at once."""
 
 
-class RefusedError(ExportError):
+class StopError(ExportError):
+    """No other day will do better: the run, and every chain of it, stops."""
+
+
+class RefusedError(StopError):
     """Amplitude refused the keys: 401 or 403."""
 
     kind = "refused"
+
+
+class OtherSourceError(StopError):
+    """The stored days came from another host or project, or have other names. Nothing is put beside them."""
 
 
 class RetriableError(ExportError):
@@ -80,8 +92,22 @@ class RejectedError(PermanentError):
     """More lines of the day were rejected than is allowed."""
 
 
-class OtherSourceError(PermanentError):
-    """The stored day came from another host or project."""
+class DamagedError(PermanentError):
+    """What is stored of a day does not fit: its record is none, or speaks of another day."""
+
+    kind = "damaged"
+
+
+class CrashedError(ExportError):
+    """The platform gave a day up, and no attempt said why."""
+
+    kind = "crashed"
+
+
+class UnexpectedError(ExportError):
+    """Something that nobody thought of; ``__cause__`` is what was raised."""
+
+    kind = "unexpected"
 
 
 class StoreError(ExportError):

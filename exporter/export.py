@@ -1,39 +1,44 @@
-"""Export one day: lock, plan, download, verify, write, commit, report.
+"""Export one day: lock, read what is stored, load, prove, decide, publish.
 
 Nothing of the day can be read before the commit; the manifest follows it. Whatever goes wrong before that leaves the
 stored day as it was, and a failure record beside it.
 """
 
-import errno
 import logging
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import date, datetime
 
 from exporter import __version__, report
-from exporter.amplitude.client import AmplitudeClient, Answer
+from exporter.amplitude.client import AmplitudeClient
 from exporter.archive.columns import drift
 from exporter.archive.rejected import RejectedLines
 from exporter.archive.unzip import Tally
 from exporter.clock import Clock, Deadline
-from exporter.days.manifest import Failure, Manifest, Source, WindowRecord, state_at
-from exporter.days.publish import Shelf, publish
-from exporter.days.rules import NOTHING, Known, Outcome, check_source, decide, hours_with_fewer, look
-from exporter.dump import Dump
-from exporter.errors import (
-    DayHeldError,
-    ExportError,
-    LostRaceError,
-    OtherSourceError,
-    PermanentError,
-    RejectedError,
-    StoreError,
+from exporter.days.failing import on_record
+from exporter.days.manifest import Manifest, Source
+from exporter.days.publish import publish
+from exporter.days.rules import (
+    BUSY_EVENTS,
+    NOTED_EVENTS,
+    Decision,
+    Neighbours,
+    Outcome,
+    StoredDay,
+    check_source,
+    decide,
+    first_hours,
+    quiet_hours,
+    state_at,
+    window_days,
 )
-from exporter.load import Loader, Plan, load, part_hours
+from exporter.days.stored import Days
+from exporter.dump import Dump
+from exporter.errors import LostRaceError, PermanentError, RejectedError
+from exporter.load import Loaded, Loader, Plan, load
 from exporter.report import Progress, no_progress
 from exporter.settings import Settings
-from exporter.store import ANY, Store
+from exporter.store import ANY
 from exporter.window import HOURS_A_DAY, day_end
 
 ALWAYS_ALLOWED_REJECTED = 10
@@ -43,13 +48,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Exporter:
-    """What an export works with. ``run`` is the id of the run that it belongs to."""
+    """What an export works with. ``run_id`` is the id of the run that it belongs to."""
 
     client: AmplitudeClient
-    store: Store
+    days: Days
     settings: Settings
     clock: Clock
-    run: str
+    run_id: str
     progress: Progress = no_progress
 
 
@@ -61,7 +66,19 @@ class DayExported:
     outcome: Outcome
 
 
-def export_day(day: date, exporter: Exporter, *, force: bool = False, deadline: Deadline | None = None) -> DayExported:
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt at a day: when it began, and what was known of the day and the days beside it."""
+
+    day: date
+    force: bool
+    began: datetime
+    deadline: Deadline
+    stored: StoredDay
+    near: Neighbours
+
+
+def export_day(day: date, core: Exporter, *, force: bool = False, deadline: Deadline | None = None) -> DayExported:
     """Export ``day`` (a UTC date that is over), or leave everything as it was.
 
     ``force`` replaces the stored day even if it had more events.
@@ -69,186 +86,125 @@ def export_day(day: date, exporter: Exporter, *, force: bool = False, deadline: 
     Raises:
         ExportError: and nothing of the attempt can be seen but its failure record.
     """
-    began = exporter.clock.now()
+    began = core.clock.now()
     if began < day_end(day):
         raise PermanentError(f"{day} is not over yet: it is {began:%Y-%m-%d %H:%M} UTC. Ask again after its end")
-    plan = Plan(day)
-    lock = exporter.settings.layout.lock(day)
-    try:
-        with _store_errors(), exporter.store.lock(lock, exporter.run):
-            return _export_locked(plan, exporter, began, force, deadline or Deadline(exporter.clock))
-    except DayHeldError:
-        raise
-    except OtherSourceError as error:  # not our store: nothing is put there, not even the failure
-        log.error(report.day_failed(day, error.kind, str(error)))
-        raise
-    except LostRaceError as error:
-        return _finished_by_another(plan, exporter, error)
-    except ExportError as error:
-        _record_failure(plan, exporter, error)
-        raise
+    with ExitStack() as held:
+        with on_record(day, core.days, core.run_id, core.clock, lambda: HOURS_A_DAY):
+            held.enter_context(core.days.lock(day, core.run_id))
+            stored = core.days.stored(day)
+            near = core.days.neighbours(stored)
+            check_source(near.source, Source(core.client.base_url), near.dump)
+        plan = Plan(day, first_hours(stored, near))
+        with on_record(day, core.days, core.run_id, core.clock, lambda: plan.hours):
+            attempt = Attempt(day, force, began, deadline or Deadline(core.clock), stored, near)
+            try:
+                return _exported(attempt, plan, core)
+            except LostRaceError as error:
+                return _finished_by_another(day, core.days, error)
 
 
-def _export_locked(plan: Plan, exporter: Exporter, began: datetime, force: bool, deadline: Deadline) -> DayExported:
-    settings, layout, client = exporter.settings, exporter.settings.layout, exporter.client
-    known = look(exporter.store, layout, plan.day)
-    neighbour = known.manifest or _neighbour(plan.day, exporter)
-    check_source(neighbour, Source(client.base_url))
-    size = sum(window.archive_bytes for window in neighbour.windows) if neighbour else 0
-    plan.begin(_first_hours(known, neighbour, plan.day), part_hours(size, settings.archive_limit))
-    requests, retries = client.requests, client.retries
+def _exported(attempt: Attempt, plan: Plan, core: Exporter) -> DayExported:
+    day, stored, days = attempt.day, attempt.stored, core.days
     with ExitStack() as undo:
-        draft = exporter.store.draft(layout.dump(plan.day), known.dump.etag if known.dump else None)
+        draft = days.store.draft(days.layout.dump(day), stored.dump.etag if stored.dump else None)
         undo.callback(draft.discard)
-        tally = Tally(undo.enter_context(RejectedLines(settings.rejected_limit)))
-        dump = Dump(draft, exporter.progress)
-        answers = load(plan, Loader(client, dump, tally, deadline, exporter.progress))
+        rejected = undo.enter_context(RejectedLines(core.settings.rejected_limit))
+        dump, tally = Dump(draft, core.progress), Tally(rejected)
+        loaded = load(plan, Loader(core.client, dump, tally, attempt.deadline, core.progress, attempt.near))
         dump.finish()
-        new = _manifest(plan, exporter, began, dump, tally, answers)
-        new = replace(new, attempts=client.requests - requests, retries=client.retries - retries)
-        check_source(neighbour, new.source)
-        _check_rejected(plan.day, known, tally, exporter)
-        outcome = decide(known, new, force=force)
-        shelf = Shelf(exporter.store, layout, exporter.progress)
-        stored = publish(known, new, outcome, shelf, draft, tally.rejected)
-    _report(known, new, stored, outcome, exporter)
-    return DayExported(stored, outcome)
+        new = _manifest(attempt, core, loaded, dump, tally)
+        _check_rejected(new, stored, rejected, core)
+        decision = decide(stored, new, force=attempt.force)
+        manifest = publish(decision, stored, draft, rejected, days, core.progress)
+    _report(decision, new, stored, core)
+    return DayExported(manifest, decision.outcome)
 
 
-def _neighbour(day: date, exporter: Exporter) -> Manifest | None:
-    """The manifest of the day before, else any other of the store: it tells whose days these are."""
-    store, layout = exporter.store, exporter.settings.layout
-    name = layout.manifest(day - timedelta(days=1))
-    stored = store.read(name)
-    if stored is None:
-        other = next(iter(store.list(layout.manifests)), None)
-        name, stored = (other.name, store.read(other.name)) if other else ("", None)
-    try:
-        return Manifest.from_json(stored[0], name) if stored else None
-    except PermanentError as error:  # that day's trouble, not this one's
-        log.warning(str(error))
-        return None
-
-
-def _first_hours(known: Known, neighbour: Manifest | None, day: date) -> int:
-    """The window size that worked last: for this day, else for the day before, else the whole day."""
-    if known.failure or known.manifest:
-        return known.window_hours
-    before = neighbour is not None and neighbour.day == day - timedelta(days=1)
-    return neighbour.window_hours if neighbour and before else HOURS_A_DAY
-
-
-def _manifest(
-    plan: Plan, exporter: Exporter, began: datetime, dump: Dump, tally: Tally, answers: list[Answer]
-) -> Manifest:
-    settings = exporter.settings
+def _manifest(attempt: Attempt, core: Exporter, loaded: Loaded, dump: Dump, tally: Tally) -> Manifest:
+    events = {f"{hour:02}": tally.events[hour] for hour in range(HOURS_A_DAY)}
+    before, rejected = attempt.near.before, tally.rejected
     return Manifest(
-        day=plan.day,
-        state=state_at(plan.day, began, timedelta(hours=settings.settle_hours)),
-        dump=settings.layout.dump(plan.day),
+        day=attempt.day,
+        state=state_at(
+            attempt.day,
+            attempt.began,
+            core.days.timing.settle,
+            empty=not (tally.events.total() or rejected.count),
+            held=bool(quiet_hours(before, events, BUSY_EVENTS)),
+        ),
+        dump=core.days.layout.dump(attempt.day),
         events=tally.events.total(),
-        rejected=tally.rejected.count,
+        rejected=rejected.count,
         size=dump.size,
         sha256=dump.sha256,
-        hours={f"{h:02}": {"members": tally.members[h], "events": tally.events[h]} for h in range(HOURS_A_DAY)},
-        windows=tuple(WindowRecord(a.window.first, a.window.last, a.status, a.archive_bytes) for a in answers),
-        window_hours=plan.hours,
-        attempts=0,
-        retries=0,
-        source=Source(exporter.client.base_url, next(iter(tally.projects), "")),
+        hours={hour: {"members": tally.members[int(hour)], "events": count} for hour, count in events.items()},
+        windows=loaded.windows,
+        window_hours=loaded.window_hours,
+        attempts=loaded.requests,
+        retries=loaded.retries,
+        source=Source(core.client.base_url, next(iter(tally.projects), "")),
         etag="",
-        run=exporter.run,
-        started_at=began,
-        finished_at=exporter.clock.now(),
+        run=core.run_id,
+        started_at=attempt.began,
+        finished_at=core.clock.now(),
         version=__version__,
         event_days=dict(sorted(tally.event_days.items())),
         schema=drift(tally.columns),
+        rejected_sha256=rejected.sha256,
+        window_days=window_days(loaded.window_hours, attempt.stored, attempt.near),
+        quiet_hours=quiet_hours(before, events, NOTED_EVENTS),
     )
 
 
-def _check_rejected(day: date, known: Known, tally: Tally, exporter: Exporter) -> None:
-    rejected = tally.rejected.count
-    percent = 100 * rejected / max(1, rejected + tally.events.total())
-    if rejected <= ALWAYS_ALLOWED_REJECTED or percent <= exporter.settings.max_rejected_percent:
+def _check_rejected(new: Manifest, stored: StoredDay, rejected: RejectedLines, core: Exporter) -> None:
+    percent = 100 * new.rejected / max(1, new.rejected + new.events)
+    if new.rejected <= ALWAYS_ALLOWED_REJECTED or percent <= core.settings.max_rejected_percent:
         return
-    name = exporter.settings.layout.rejected(day)
-    if not (known.manifest and known.manifest.rejected):  # those belong to the day that is stored
-        exporter.store.write(name, tally.rejected.open(), seen=ANY, metadata={})
+    name = core.days.layout.rejected(new.day)
+    if not (stored.manifest and stored.manifest.rejected):  # those belong to the day that is stored
+        core.days.store.write(name, rejected.open(), seen=ANY, metadata={})
     raise RejectedError(
-        f"{rejected} of {rejected + tally.events.total()} lines are no events ({percent:.1f} %, more than "
-        f"EXPORT_MAX_REJECTED_PERCENT={exporter.settings.max_rejected_percent:g}). Look at {name}; if the day is to be "
+        f"{new.rejected} of {new.rejected + new.events} lines are no events ({percent:.1f} %, more than "
+        f"EXPORT_MAX_REJECTED_PERCENT={core.settings.max_rejected_percent:g}). Look at {name}; if the day is to be "
         "stored without those lines, raise the setting and export it again"
     )
 
 
-def _report(known: Known, new: Manifest, stored: Manifest, outcome: Outcome, exporter: Exporter) -> None:
-    if outcome is Outcome.KEPT:
-        hours = ", ".join(hours_with_fewer(stored, new))
+def _report(decision: Decision, new: Manifest, stored: StoredDay, core: Exporter) -> None:
+    manifest, old = decision.manifest, stored.manifest
+    if decision.outcome is Outcome.KEPT:
         todo = "export it with force if fewer is right" if new.events else "delete its dump if it is to be empty"
         log.warning(
-            f"{new.day}: Amplitude gives {new.events} events now, {stored.events} are stored (fewer in the hours "
-            f"{hours}). The stored day is kept; {todo}"
+            f"{new.day}: Amplitude gives {new.events} events now, {manifest.events} are stored (fewer in the hours "
+            f"{', '.join(decision.fewer)}). The stored day is kept; {todo}"
         )
-    if outcome is Outcome.REPLACED and known.manifest:
-        log.info(f"{new.day}: {known.manifest.events} events were stored, {new.events} are there now")
-    if new.rejected and outcome is not Outcome.KEPT:
-        log.warning(report.lines_rejected(new.day, new.rejected, exporter.settings.layout.rejected(new.day)))
+    if decision.outcome is Outcome.REPLACED and old:
+        log.info(f"{new.day}: {old.events} events were stored, {new.events} are there now")
+    if new.quiet_hours:
+        log.warning(report.hours_quiet(new.day, new.quiet_hours, manifest.state))
+    if new.rejected and decision.outcome is not Outcome.KEPT:
+        log.warning(report.lines_rejected(new.day, new.rejected, core.days.layout.rejected(new.day)))
     log.info(
         report.day_exported(
             new.day,
-            state=stored.state,
-            outcome=outcome,
-            events=stored.events,
-            size=stored.size,
+            state=manifest.state,
+            outcome=decision.outcome,
+            events=manifest.events,
+            size=manifest.size,
             rejected=new.rejected,
             windows=len(new.windows),
             requests=new.attempts,
             retries=new.retries,
-            seconds=(exporter.clock.now() - new.started_at).total_seconds(),
+            seconds=(core.clock.now() - new.started_at).total_seconds(),
         )
     )
 
 
-def _finished_by_another(plan: Plan, exporter: Exporter, error: LostRaceError) -> DayExported:
+def _finished_by_another(day: date, days: Days, error: LostRaceError) -> DayExported:
     """Losing the race means that another exporter finished the day: what it says stands."""
-    try:
-        with _store_errors():
-            known = look(exporter.store, exporter.settings.layout, plan.day)
-    except ExportError as unreadable:
-        _record_failure(plan, exporter, unreadable)
-        raise
-    if not known.whole or known.manifest is None:
-        _record_failure(plan, exporter, error)
+    stored = days.stored(day)
+    if not stored.whole or stored.manifest is None:
         raise error
-    log.info(f"{plan.day}: run {known.manifest.run} finished this day first; its result stands ({error})")
-    return DayExported(known.manifest, Outcome.UNCHANGED)
-
-
-def _record_failure(plan: Plan, exporter: Exporter, error: ExportError) -> None:
-    log.error(report.day_failed(plan.day, error.kind, str(error)))
-    name = exporter.settings.layout.failure(plan.day)
-    try:
-        try:
-            known = look(exporter.store, exporter.settings.layout, plan.day)
-        except PermanentError:  # what is there cannot be read; that may be the very failure
-            known = NOTHING
-        hours = min(plan.hours, known.window_hours)  # the plan may not have been made yet
-        failure = Failure(
-            plan.day, error.kind, str(error), known.attempts + 1, hours, exporter.run, exporter.clock.now()
-        )
-        exporter.store.write(name, failure.to_json(), seen=ANY, metadata={})
-    except (ExportError, OSError) as second:
-        level = logging.DEBUG if isinstance(error, StoreError) else logging.ERROR  # said already: the store is away
-        log.log(level, f"the failure of {plan.day} could not be recorded as {name}: {second}")
-
-
-@contextmanager
-def _store_errors() -> Iterator[None]:
-    """Say in one sentence what the operating system refused."""
-    try:
-        yield
-    except OSError as error:
-        full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-        where = error.filename or "the temp folder or the store's folder"
-        todo = "Make room there, or lower EXPORT_TMP_LIMIT_MB" if full else "Look at the path and its permissions"
-        raise StoreError(f"{error.strerror or error}: {where}. Nothing of the day is visible. {todo}") from error
+    log.info(f"{day}: run {stored.manifest.run} finished this day first; its result stands ({error})")
+    return DayExported(stored.manifest, Outcome.UNCHANGED)

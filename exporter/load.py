@@ -1,54 +1,75 @@
-"""Load a day: ask for its windows one after the other and write their events into the dump.
+"""Load a day: ask for its windows one after the other, and take each archive in.
 
-The next window is on its way while one is being written. A window that is too big comes back in halves; what is
-finished stays.
+A window that is too big comes back in halves; what is finished stays. An archive that is not sound is forgotten, and
+its window is asked for again.
 """
 
 import logging
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date
 from typing import BinaryIO
 
 from exporter.amplitude.answers import OWN_DESTINATION
-from exporter.amplitude.client import AmplitudeClient, Answer
-from exporter.archive.unzip import Events, Tally, unzip
+from exporter.amplitude.client import AmplitudeClient
+from exporter.amplitude.retries import Tries
+from exporter.archive.unzip import Tally, unzip
 from exporter.clock import Deadline
-from exporter.dump import Dump, write_to_local
-from exporter.errors import PermanentError, WindowTooBigError
+from exporter.days.manifest import Source, WindowRecord
+from exporter.days.rules import Neighbours, check_source
+from exporter.dump import Dump
+from exporter.errors import BadArchiveError, PermanentError, WindowTooBigError
 from exporter.report import Progress
 from exporter.window import HOURS_A_DAY, Window
+
+MEMBER_MARK = b"PK\x03\x04"
+"""A ZIP with something in it begins so."""
 
 log = logging.getLogger(__name__)
 
 
-PART = 64 << 20
-"""Bytes of an archive from which on a day is asked for in parts, so that one arrives while another is taken in."""
-
-
 @dataclass
 class Plan:
-    """The windows of a day that are still to be asked for, none wider than ``hours``."""
+    """The windows of ``day`` that are still to be asked for, none wider than ``hours`` (1 to 24)."""
 
     day: date
     hours: int = HOURS_A_DAY
-    pending: deque[Window] = field(default_factory=deque)
+    pending: deque[Window] = field(init=False)
 
-    def begin(self, hours: int, part_hours: int = HOURS_A_DAY) -> None:
-        """Start with the whole day in windows of ``hours``, or of ``part_hours`` if that is less."""
-        self.hours = hours
-        self.pending = deque(Window.of_day(self.day).cut(min(hours, part_hours)))
-
-    @property
-    def next(self) -> Window | None:
-        """The window that will be asked for next."""
-        return self.pending[0] if self.pending else None
+    def __post_init__(self) -> None:
+        self.pending = deque(Window.of_day(self.day).cut(self.hours))
 
     def halve(self, refused: Window) -> None:
         """Put ``refused`` back in halves, and let no later window be wider than they are."""
         self.hours = min(self.hours, -(-refused.hours // 2))
         self.pending = deque(part for window in (refused, *self.pending) for part in window.cut(self.hours))
+
+
+@dataclass
+class Evidence:
+    """What an attempt has seen of its day. It adds up: no later answer takes it back.
+
+    ``hours`` stood in the directory of an archive that was not sound; ``windows`` held something, hours unknown: a body
+    that broke off, or a window that was too big.
+    """
+
+    hours: set[int] = field(default_factory=set)
+    windows: list[Window] = field(default_factory=list)
+
+    def check(self, status: int, window: Window, found: Collection[int]) -> None:
+        """Hold an answer for ``window``, with members of the hours ``found``, against what was seen before.
+
+        Raises:
+            BadArchiveError: it cannot be all there is.
+        """
+        asked = range(window.start.hour, window.start.hour + window.hours)
+        lost = sorted(hour for hour in self.hours if hour in asked and hour not in found)
+        if lost:
+            hours = ", ".join(f"{hour:02}" for hour in lost)
+            raise BadArchiveError(f"status {status}: nothing in the hours {hours} now, and there was before")
+        if not found and any(seen.overlaps(window) for seen in self.windows):
+            raise BadArchiveError(f"status {status}: nothing in it now, and there was before, or it was too big")
 
 
 @dataclass(frozen=True)
@@ -60,72 +81,97 @@ class Loader:
     tally: Tally
     deadline: Deadline
     progress: Progress
+    near: Neighbours
+    evidence: Evidence = field(default_factory=Evidence)
 
 
-def part_hours(archive_bytes: int, archive_limit: int) -> int:
-    """How many hours of a day like one of ``archive_bytes`` to ask for at a time: all 24, or equal parts.
+@dataclass(frozen=True)
+class Loaded:
+    """How the windows of a day were answered, and what that took; ``retries`` asked for the same window again.
 
-    Two parts have room together in ``archive_limit``.
+    ``window_hours``: none was wider at the end.
     """
-    parts = -(-archive_bytes // min(PART, archive_limit // 2))
-    return -(-HOURS_A_DAY // max(1, min(parts, HOURS_A_DAY)))
+
+    windows: tuple[WindowRecord, ...]
+    window_hours: int
+    requests: int
+    retries: int
 
 
-def load(plan: Plan, loader: Loader) -> list[Answer]:
+def load(plan: Plan, loader: Loader) -> Loaded:
     """Load every window of the plan.
 
     Raises:
         PermanentError: an hour that is too big, or words of Amplitude's that say no.
-        RefusedError, RetriableError, RejectedError: see AmplitudeClient.fetch and unzip.
+        RefusedError, RetriableError: see AmplitudeClient.ask and Tries.again.
+        RejectedError: see unzip.
     """
-    try:
-        return list(_answers(plan, loader))
-    finally:
-        loader.client.call_off()
-
-
-def _answers(plan: Plan, loader: Loader) -> Iterator[Answer]:
+    windows, requests, retries = [], 0, 0
     while plan.pending:
-        window = plan.pending.popleft()
+        tries = loader.client.tries(plan.pending.popleft(), loader.deadline)
         try:
-            yield _load_window(window, plan.next, loader)
+            windows.append(_load_window(tries, loader))
         except WindowTooBigError as error:
-            if window.hours == 1:
-                raise PermanentError(
-                    f"{error}. An hour cannot be halved: raise EXPORT_TMP_LIMIT_MB if the temp folder has room for its "
-                    f"archive. {OWN_DESTINATION}"
-                ) from error
-            plan.halve(window)
-            log.warning(f"{error}. Asking for {plan.hours} hours at a time from here on")
+            loader.evidence.windows.append(tries.window)
+            _halve(plan, tries.window, error)
+        requests, retries = requests + tries.made, retries + tries.made - 1
+    return Loaded(tuple(windows), plan.hours, requests, retries)
 
 
-def _load_window(window: Window, then: Window | None, loader: Loader) -> Answer:
-    text, rejected = loader.dump.mark(), loader.tally.rejected.mark()
-    found = Tally(loader.tally.rejected)
-
-    def begin_again() -> None:
-        nonlocal found
-        loader.dump.back(text)
-        loader.tally.rejected.back(rejected)
-        found = Tally(loader.tally.rejected)
-
-    def take(archive: BinaryIO) -> None:
-        begin_again()
-        blocks = unzip(archive, window, found, loader.progress)
-        write_to_local(_in_time(blocks, loader.deadline), loader.dump)
-
-    try:
-        answer = loader.client.fetch(window, take, loader.deadline, then=then)
-    except WindowTooBigError:
-        begin_again()
-        raise
-    if not answer.archive_bytes:
-        begin_again()  # an archive that broke may have come before the 404
-    loader.tally.add(found)
-    return answer
+def _halve(plan: Plan, refused: Window, error: WindowTooBigError) -> None:
+    if refused.hours == 1:
+        raise PermanentError(
+            f"{error}. An hour cannot be halved: raise EXPORT_TMP_LIMIT_MB if the temp folder has room for its "
+            f"archive. {OWN_DESTINATION}"
+        ) from error
+    plan.halve(refused)
+    log.warning(f"{error}. Asking for {plan.hours} hours at a time from here on")
 
 
-def _in_time(blocks: Iterator[Events], deadline: Deadline) -> Iterator[Events]:
-    for events in blocks:
-        deadline.check()
-        yield events
+def _load_window(tries: Tries, loader: Loader) -> WindowRecord:
+    window, text, rejected = tries.window, loader.dump.mark(), loader.tally.rejected.mark()
+    while True:
+        answer, found = loader.client.ask(tries), Tally(loader.tally.rejected)
+        try:
+            if answer.archive:
+                _take_in(answer.archive, window, found, loader)
+            loader.evidence.check(answer.status, window, found.members.keys())
+        except BadArchiveError as error:
+            loader.dump.back(text)
+            loader.tally.rejected.back(rejected)
+            tries.again(str(error), error)
+            continue
+        loader.tally.add(found)
+        if answer.archive:
+            log.info(
+                f"Data fetched successfully (status {answer.status}): window {window}, {answer.size} bytes, "
+                "all of them verified"
+            )
+        return WindowRecord(window.first, window.last, answer.status, answer.size)
+
+
+def _take_in(archive: BinaryIO, window: Window, found: Tally, loader: Loader) -> None:
+    with archive:
+        try:
+            for events in unzip(archive, window, found, loader.progress):
+                loader.deadline.check()
+                _check_project(found, loader)
+                loader.dump.add(events)
+        except BadArchiveError:
+            loader.evidence.hours.update(found.members)
+            if not found.members and _holds_members(archive):
+                loader.evidence.windows.append(window)
+            raise
+        _check_project(found, loader)
+
+
+def _holds_members(archive: BinaryIO) -> bool:
+    """Whether a body that is no sound archive begins like one with something in it."""
+    archive.seek(0)
+    return archive.read(len(MEMBER_MARK)) == MEMBER_MARK
+
+
+def _check_project(found: Tally, loader: Loader) -> None:
+    """Before anything is written: whose events are these?"""
+    for project in found.projects:
+        check_source(loader.near.source, Source(loader.client.base_url, project), loader.near.dump)

@@ -3,9 +3,14 @@
 The shape of the log lines is a promise: infra/ queries for it.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from enum import StrEnum
+
+NEVER_AN_EVENT = (
+    "no event in any day so far: are these the keys of the project that receives the events, and not of a portfolio?"
+)
 
 
 class Step(StrEnum):
@@ -61,9 +66,25 @@ def day_failed(day: date, kind: str, reason: str) -> str:
     return f"day failed: day={day} kind={kind} reason={' '.join(reason.split())}"
 
 
-def lines_rejected(day: date, count: int, kept: str) -> str:
-    """One line for each export that rejected lines; ``kept`` is the name they are under. Never their content."""
-    return f"lines rejected: day={day} count={count} kept={kept}"
+def day_damaged(day: date, damage: str) -> str:
+    """One line a run for each day whose records or bytes do not fit. It is due, and will be rewritten."""
+    return f"day damaged: day={day} reason={' '.join(damage.split())}"
+
+
+def days_ignored(days: Sequence[date]) -> str:
+    """One line a run about records of days that cannot be."""
+    return f"days ignored: count={len(days)} first={days[0]} last={days[-1]}: not over yet, or older than Amplitude"
+
+
+def lines_rejected(day: date, count: int, name: str) -> str:
+    """One line for each export that rejected lines; ``name`` is where they are. Never their content."""
+    return f"lines rejected: day={day} count={count} kept={name}"
+
+
+def hours_quiet(day: date, hours: Sequence[str], state: str) -> str:
+    """One line for each export in which busy hours of the day before have no event."""
+    then = "it is asked for again, for a week" if state == "provisional" else "export it again if that is wrong"
+    return f"hours quiet: day={day} hours={','.join(hours)}: many events the day before, and none now; {then}"
 
 
 def run_summary(newest: date | None, *, due: int, done: int, failed: int, missing: Sequence[date]) -> str:
@@ -84,3 +105,9 @@ def schema_drift(day: date, schema: Mapping[str, Sequence[str]]) -> str:
 
 def _missing(days: Sequence[date]) -> str:
     return f" missing={len(days)}" + (f" first_missing={min(days)}" if days else "")
+
+
+def quiet_libraries() -> None:
+    """Foreign libraries log what this project says itself, and each of their own requests."""
+    for name, level in (("azure", logging.WARNING), ("msal", logging.WARNING), ("urllib3", logging.ERROR)):
+        logging.getLogger(name).setLevel(level)

@@ -1,4 +1,4 @@
-"""A run: one pass over days, the due ones or those that a person names."""
+"""Many days: the due ones, or those that a person names."""
 
 import logging
 from collections.abc import Iterable
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import date
 
 from exporter import report
-from exporter.days.coverage import read_coverage
-from exporter.days.due import due_days_of, yesterday_of
-from exporter.errors import ExportError, RefusedError
+from exporter.days.coverage import Coverage
+from exporter.days.due import due_days
+from exporter.errors import ExportError, StopError
 from exporter.export import DayExported, Exporter, export_day
 
 log = logging.getLogger(__name__)
@@ -16,11 +16,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RunResult:
-    """What became of the days of a run; ``refused`` when Amplitude refused the keys and the rest was not tried."""
+    """What became of the days of a run; ``stopped`` when no other day would do better and the rest was not tried."""
 
     done: tuple[DayExported, ...]
     failed: tuple[tuple[date, ExportError], ...]
-    refused: bool
+    stopped: bool
 
     @property
     def ok(self) -> bool:
@@ -28,42 +28,56 @@ class RunResult:
         return not self.failed
 
 
-def run(exporter: Exporter) -> RunResult:
+def export_due(core: Exporter) -> RunResult:
     """Export the due days, newest first, and say at the end how the store stands."""
-    settings, now = exporter.settings, exporter.clock.now()
-    before = read_coverage(exporter.store, settings.layout, yesterday_of(now))
-    days = due_days_of(before, now, settings)
-    result = export_days(days, exporter)
-    after = read_coverage(exporter.store, settings.layout, yesterday_of(now))
+    now = core.clock.now()
+    before = core.days.coverage(now)
+    tell_coverage(before)
+    days = due_days(before, now, core.days.timing)
+    result = export_days(days, core)
+    after = core.days.coverage(now) if days else before
     line = report.run_summary(
         after.newest, due=len(days), done=len(result.done), failed=len(result.failed), missing=after.missing
     )
+    if after.never_an_event:
+        log.warning(report.NEVER_AN_EVENT)
     (log.info if result.ok and not after.missing else log.warning)(line)
     return result
 
 
-def export_days(days: Iterable[date], exporter: Exporter, *, force: bool = False) -> RunResult:
-    """Export ``days`` one by one. A bad day does not stop the others; refused keys do."""
+def export_days(days: Iterable[date], core: Exporter, *, force: bool = False) -> RunResult:
+    """Export ``days`` one by one. A bad day does not stop the others; refused keys or another project do."""
     done: list[DayExported] = []
     failed: list[tuple[date, ExportError]] = []
-    drifts = set()
+    told: set[str] = set()
     days = list(days)
     for number, day in enumerate(days, start=1):
         try:
-            exported = export_day(day, exporter, force=force)
-        except RefusedError as error:
+            exported = export_day(day, core, force=force)
+        except StopError as error:
             failed.append((day, error))
-            log.error(
-                f"the run stops here, {len(days) - number} days were not tried. Call it again with the right keys"
-            )
-            return RunResult(tuple(done), tuple(failed), refused=True)
+            log.error(f"the run stops here, {len(days) - number} days were not tried. Call it again when that is right")
+            return RunResult(tuple(done), tuple(failed), stopped=True)
         except ExportError as error:
             failed.append((day, error))
             continue
         done.append(exported)
-        schema = exported.manifest.schema
-        names = tuple(sorted(schema.items()))
-        if schema and names not in drifts:
-            drifts.add(names)
-            log.warning(report.schema_drift(day, schema))
-    return RunResult(tuple(done), tuple(failed), refused=False)
+        tell_drift(exported, told)
+    return RunResult(tuple(done), tuple(failed), stopped=False)
+
+
+def tell_drift(exported: DayExported, told: set[str]) -> None:
+    """Warn of columns that are new or missing, unless that has been ``told`` already."""
+    schema = exported.manifest.schema
+    if schema and str(schema) not in told:
+        told.add(str(schema))
+        log.warning(report.schema_drift(exported.manifest.day, schema))
+
+
+def tell_coverage(coverage: Coverage) -> None:
+    """Warn of what is damaged in the store, and of records that cannot be."""
+    for row in coverage.rows:
+        if row.damage:
+            log.warning(report.day_damaged(row.day, row.damage))
+    if coverage.ignored:
+        log.warning(report.days_ignored(coverage.ignored))

@@ -4,7 +4,6 @@ import dataclasses
 import difflib
 import ipaddress
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,12 +12,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from exporter.days.layout import Layout
 from exporter.errors import SettingsError
 
 MEGABYTE = 1_000_000
 
-AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=60)]
 
 
@@ -143,11 +140,6 @@ class Settings:
         return problems
 
     @property
-    def layout(self) -> Layout:
-        """How this project's days are named."""
-        return Layout(self.data_outfile, self.prefix)
-
-    @property
     def archive_limit(self) -> int:
         """Bytes that one archive may have in the temp folder: 5/8 of the limit."""
         return self.tmp_limit_mb * MEGABYTE * 5 // 8
@@ -161,11 +153,6 @@ class Settings:
     def parts_limit(self) -> int:
         """Bytes that all part files may have in the temp folder at a time: the remaining 1/8 of the limit."""
         return self.tmp_limit_mb * MEGABYTE // 8
-
-    @property
-    def temp_dir(self) -> str:
-        """The temp folder that the limit is about."""
-        return tempfile.gettempdir()
 
 
 SETTING_NAMES = frozenset(item.metadata["name"] for item in dataclasses.fields(Settings))

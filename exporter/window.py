@@ -1,7 +1,7 @@
 """Windows: the consecutive whole UTC hours that one request asks for."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -50,6 +50,10 @@ class Window:
         """Whether ``hour`` (0 to 23) of ``day`` is inside."""
         return day == self.day and self.start.hour <= hour < self.start.hour + self.hours
 
+    def overlaps(self, other: "Window") -> bool:
+        """Whether the two have an hour in common."""
+        return any(other.holds(self.day, self.start.hour + offset) for offset in range(self.hours))
+
     def cut(self, hours: int) -> Iterator["Window"]:
         """The same hours in windows of at most ``hours`` (1 or more), in order."""
         for offset in range(0, self.hours, hours):
@@ -62,6 +66,11 @@ class Window:
 def day_end(day: date) -> datetime:
     """The first moment after ``day``, UTC."""
     return datetime.combine(day + timedelta(days=1), time(), UTC)
+
+
+def yesterday_of(now: datetime) -> date:
+    """The last UTC date that is over."""
+    return now.date() - timedelta(days=1)
 
 
 def parse_day(text: str) -> date:
@@ -81,3 +90,30 @@ def parse_day(text: str) -> date:
 def days_of(first: date, last: date) -> list[date]:
     """Every day from ``first`` to ``last``, both included; empty if ``last`` is earlier."""
     return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+
+def days_to_export(first: date, last: date, now: datetime) -> list[date]:
+    """Every day from ``first`` to ``last``, both included, if each of them can be exported.
+
+    Raises:
+        ValueError: with a sentence that says what is wrong.
+    """
+    yesterday = yesterday_of(now)
+    if first > last:
+        raise ValueError(f"from {first} is after to {last}")
+    if first < OLDEST:
+        raise ValueError(f"{first} is before {OLDEST}: Amplitude has nothing so old")
+    if last > yesterday:
+        raise ValueError(f"{last} is not over yet (days are UTC): the newest day to ask for is {yesterday}")
+    return days_of(first, last)
+
+
+def spans(days: Iterable[date]) -> list[tuple[date, date]]:
+    """The first and last of each stretch of consecutive ``days``, which come oldest first."""
+    found: list[tuple[date, date]] = []
+    for day in days:
+        if found and day - found[-1][1] == timedelta(days=1):
+            found[-1] = (found[-1][0], day)
+        else:
+            found.append((day, day))
+    return found

@@ -1,18 +1,22 @@
-"""The settings become a store and an exporter. Used by the command line and by the function app."""
+"""The settings become a client, a store, its days and an exporter. The only place that turns settings into rooms."""
 
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from exporter.clock import Clock
+from exporter.days.due import Timing
+from exporter.days.layout import Layout
+from exporter.days.stored import Days
 from exporter.report import Progress, no_progress
 from exporter.settings import Settings
 from exporter.store import Store
 from exporter.store.folder import LocalStore
 
 if TYPE_CHECKING:
+    from exporter.amplitude.client import AmplitudeClient
     from exporter.export import Exporter
 
 
@@ -37,13 +41,33 @@ def open_store(settings: Settings, progress: Progress = no_progress) -> Iterator
         yield LocalStore(settings.data_dir, progress)
 
 
-@contextmanager
-def open_exporter(settings: Settings, clock: Clock, run: str, progress: Progress = no_progress) -> Iterator["Exporter"]:
-    """Everything that an export works with."""
-    from exporter.amplitude.client import AmplitudeClient  # noqa: PLC0415 - a tenth of a second, spared who only looks
-    from exporter.export import Exporter  # noqa: PLC0415 - as above
+def layout_of(settings: Settings) -> Layout:
+    """How the project's days are named."""
+    return Layout(settings.data_outfile, settings.prefix)
 
-    client = AmplitudeClient(
+
+def days_in(store: Store, settings: Settings) -> Days:
+    """The project's days in ``store``."""
+    timing = Timing(timedelta(hours=settings.settle_hours), settings.lookback_days)
+    return Days(store, layout_of(settings), timing)
+
+
+@contextmanager
+def open_days(settings: Settings, progress: Progress = no_progress) -> Iterator[Days]:
+    """The days in the store that the settings name.
+
+    Raises:
+        StoreError: it cannot be reached, or does not let us in.
+    """
+    with open_store(settings, progress) as store:
+        yield days_in(store, settings)
+
+
+def new_client(settings: Settings, clock: Clock, progress: Progress = no_progress) -> "AmplitudeClient":
+    """A client of the project's Export API, to be used as a context."""
+    from exporter.amplitude.client import AmplitudeClient  # noqa: PLC0415 - a tenth of a second, spared who only looks
+
+    return AmplitudeClient(
         settings.base_url,
         (settings.api_key, settings.secret_key),
         attempts=settings.max_attempts,
@@ -52,5 +76,14 @@ def open_exporter(settings: Settings, clock: Clock, run: str, progress: Progress
         clock=clock,
         progress=progress,
     )
-    with client, open_store(settings, progress) as store:
-        yield Exporter(client, store, settings, clock, run, progress)
+
+
+@contextmanager
+def open_exporter(
+    settings: Settings, clock: Clock, run_id: str, progress: Progress = no_progress
+) -> Iterator["Exporter"]:
+    """Everything that an export works with."""
+    from exporter.export import Exporter  # noqa: PLC0415 - as above
+
+    with new_client(settings, clock, progress) as client, open_days(settings, progress) as days:
+        yield Exporter(client, days, settings, clock, run_id, progress)

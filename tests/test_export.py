@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from exporter.clock import Deadline
-from exporter.days.layout import Layout
-from exporter.days.manifest import FINAL, PROVISIONAL, Failure, Manifest, Source, WindowRecord
-from exporter.days.rules import Outcome, look
+from exporter.days.facts import Facts
+from exporter.days.manifest import EMPTY, FINAL, PROVISIONAL, Failure, Manifest
+from exporter.days.rules import Outcome
 from exporter.days.verify import verify_day
 from exporter.errors import (
     DayHeldError,
@@ -26,16 +26,14 @@ from exporter.errors import (
     StoreError,
 )
 from exporter.export import DayExported, export_day
-from exporter.load import PART
 from exporter.simulator import ALWAYS, Missing, OddLine, Resized, Simulator, Status, TooLarge, When
 from exporter.store import ANY, Store
 from exporter.store.folder import LocalStore
 from tests.kit import DAY, Time, at, dump_of, files_in
 from tests.kit.memory import MemoryStore
-from tests.kit.rules import FEW_HOURS, FULL_HOURS, exporter_on, first_look, manifest_of, moment, second_look
+from tests.kit.rules import FEW_HOURS, FULL_HOURS, LAYOUT, days_on, exporter_on, first_look, moment, second_look
 from tests.store.contract import names, text_of
 
-LAYOUT = Layout()
 DUMP, MANIFEST, FAILURE, REJECTED = LAYOUT.dump(DAY), LAYOUT.manifest(DAY), LAYOUT.failure(DAY), LAYOUT.rejected(DAY)
 PLACES = ("20", "manifests/", "failures/", "rejected/", "locks/")
 NO_DATA = b'{"error":{"message":"Not found","metadata":{"details":"Raw data files were not found."}}}'
@@ -58,8 +56,8 @@ def project(*scripted: Any, **chosen: Any) -> Iterator[Simulator]:
 
 def exported(store: Store, simulator: Simulator, now: Time, *, force: bool = False, **chosen: Any) -> DayExported:
     """Export DAY once."""
-    with exporter_on(store, simulator, now, **chosen) as exporter:
-        return export_day(DAY, exporter, force=force)
+    with exporter_on(store, simulator, now, **chosen) as core:
+        return export_day(DAY, core, force=force)
 
 
 def failed(kind: type[Exception], store: Store, simulator: Simulator, now: Time, **chosen: Any) -> str:
@@ -73,14 +71,14 @@ def stored_manifest(store: Store) -> Manifest:
     """The manifest that stands."""
     found = store.read(MANIFEST)
     assert found
-    return Manifest.from_json(found[0], MANIFEST)
+    return Manifest.from_json(found[0], MANIFEST, DAY)
 
 
 def failure_of(store: Store) -> Failure:
     """The failure record that stands."""
     found = store.read(FAILURE)
     assert found
-    return Failure.from_json(found[0], FAILURE)
+    return Failure.from_json(found[0], FAILURE, DAY)
 
 
 def objects(store: Store) -> dict[str, bytes]:
@@ -96,7 +94,7 @@ def test_a_new_day_is_written(store: Store, caplog: pytest.LogCaptureFixture) ->
     assert result.outcome is Outcome.WRITTEN
     assert objects(store).keys() == {DUMP, MANIFEST}
     assert text_of(store, DUMP) == dump_of(lines)
-    assert verify_day(DAY, store, LAYOUT).problem is None
+    assert verify_day(DAY, days_on(store)).problem is None
     manifest = stored_manifest(store)
     assert manifest == result.manifest
     assert (manifest.events, manifest.state, manifest.dump) == (len(lines), FINAL, DUMP)
@@ -137,19 +135,21 @@ def test_the_second_look_moves_only_the_manifest(store: Store, caplog: pytest.Lo
     assert store.stat(DUMP) == before
     manifest = stored_manifest(store)
     assert (manifest.state, manifest.run) == (FINAL, "run-2")
-    assert verify_day(DAY, store, LAYOUT).problem is None
+    assert verify_day(DAY, days_on(store)).problem is None
     assert "state=final outcome=unchanged" in caplog.text
 
 
-def test_a_further_look_changes_nothing(store: Store) -> None:
-    """A final day with the same content keeps every byte in the store."""
+def test_a_further_look_leaves_the_dump(store: Store) -> None:
+    """A final day with the same content keeps its dump as it was written; its manifest tells who looked last."""
     with project() as simulator:
         exported(store, simulator, second_look())
-        before, etags = objects(store), [store.stat(DUMP), store.stat(MANIFEST)]
+        before, dump = stored_manifest(store), store.stat(DUMP)
         result = exported(store, simulator, Time(moment(DAY, 100)), run="run-2")
     assert result.outcome is Outcome.UNCHANGED
-    assert objects(store) == before
-    assert [store.stat(DUMP), store.stat(MANIFEST)] == etags
+    assert store.stat(DUMP) == dump
+    assert objects(store).keys() == {DUMP, MANIFEST}
+    after, looked = stored_manifest(store), moment(DAY, 100)
+    assert after == replace(before, run="run-2", started_at=looked, finished_at=looked)
 
 
 def test_a_day_that_grew_is_replaced(store: Store, caplog: pytest.LogCaptureFixture) -> None:
@@ -175,8 +175,8 @@ def test_a_day_that_shrank_is_kept(store: Store, caplog: pytest.LogCaptureFixtur
     assert text_of(store, DUMP) == dump_of(lines)
     manifest = stored_manifest(store)
     assert (manifest.state, manifest.events, manifest.run) == (PROVISIONAL, len(lines), "run-1")
-    assert manifest.kept is not None
-    assert (manifest.kept["events"], manifest.kept["run"]) == (len(lines) - 3, "run-2")
+    assert manifest.fewer_found is not None
+    assert (manifest.fewer_found["events"], manifest.fewer_found["run"]) == (len(lines) - 3, "run-2")
     (warning,) = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert (
         f"gives {len(lines) - 3} events now, {len(lines)} are stored (fewer in the hours 17). The stored"
@@ -192,7 +192,7 @@ def test_a_day_that_shrank_is_replaced_if_forced(store: Store) -> None:
         result = exported(store, simulator, second_look(), force=True)
     assert result.outcome is Outcome.REPLACED
     assert text_of(store, DUMP) == dump_of(lines)
-    assert verify_day(DAY, store, LAYOUT).problem is None
+    assert verify_day(DAY, days_on(store)).problem is None
 
 
 def test_a_stray_404_costs_no_day(store: Store) -> None:
@@ -204,16 +204,16 @@ def test_a_stray_404_costs_no_day(store: Store) -> None:
         assert exported(store, simulator, second_look(), force=True).outcome is Outcome.KEPT
         assert exported(store, simulator, second_look()).outcome is Outcome.UNCHANGED
     assert text_of(store, DUMP) == dump_of(lines)
-    assert (stored_manifest(store).state, stored_manifest(store).kept) == (FINAL, None)
+    assert (stored_manifest(store).state, stored_manifest(store).fewer_found) == (FINAL, None)
 
 
 def test_an_empty_day_is_an_empty_array(store: Store) -> None:
-    """It is provisional until settled, then final, and is no failure."""
+    """It is provisional until settled, then empty, and is no failure."""
     with project(Missing("")) as simulator:
         first = exported(store, simulator, first_look())
         second = exported(store, simulator, second_look())
     assert (first.outcome, first.manifest.state) == (Outcome.EMPTY, PROVISIONAL)
-    assert (second.outcome, second.manifest.state, second.manifest.events) == (Outcome.UNCHANGED, FINAL, 0)
+    assert (second.outcome, second.manifest.state, second.manifest.events) == (Outcome.UNCHANGED, EMPTY, 0)
     assert text_of(store, DUMP) == b"[]\n"
     assert [window.status for window in second.manifest.windows] == [404]
 
@@ -246,10 +246,10 @@ def test_a_new_day_of_another_project_is_refused(store: Store) -> None:
     with project() as simulator:
         exported(store, simulator, second_look())
     before = objects(store)
-    with project(project=222) as simulator, exporter_on(store, simulator, second_look()) as exporter:
+    with project(project=222) as simulator, exporter_on(store, simulator, second_look()) as core:
         for back in (1, 30):
             with pytest.raises(OtherSourceError, match="this store holds project 100011471"):
-                export_day(DAY - timedelta(days=back), exporter)
+                export_day(DAY - timedelta(days=back), core)
     assert objects(store) == before
 
 
@@ -259,7 +259,7 @@ def test_another_host_is_refused_before_anything_is_asked(store: Store) -> None:
         exported(store, simulator, second_look())
         found = stored_manifest(store)
         elsewhere = replace(found, source=replace(found.source, url="https://amplitude.com"))
-        store.write(MANIFEST, elsewhere.to_json(), seen=ANY, metadata=elsewhere.metadata())
+        store.write(MANIFEST, elsewhere.to_json(), seen=ANY, metadata=Facts.of(elsewhere).metadata())
         message = failed(OtherSourceError, store, simulator, second_look())
         assert len(simulator.requests) == 1
     assert "this store holds host amplitude.com" in message
@@ -311,39 +311,27 @@ def test_a_refusal_is_recorded(store: Store) -> None:
 
 
 def test_the_window_size_that_worked_is_used_first(store: Store) -> None:
-    """The next look at the day, and the day after it, start with the size that worked; so does one that failed."""
-    with project(TooLarge(6)) as simulator:
+    """The next look at the day, and the day after it, start with the size that worked."""
+    with Simulator(events_per_hour=1, faults=[TooLarge(6)]) as simulator:
         assert exported(store, simulator, first_look()).manifest.window_hours == 6
         asked = len(simulator.requests)
         exported(store, simulator, second_look())
-        with exporter_on(store, simulator, second_look(DAY.replace(day=7))) as exporter:
-            export_day(DAY.replace(day=7), exporter)
+        with exporter_on(store, simulator, second_look(DAY.replace(day=7))) as core:
+            export_day(DAY.replace(day=7), core)
         later = simulator.requests[asked:]
-    assert [request.status for request in later] == [200 if has_events(r.first) else 404 for r in later]
-    assert len(later) == 8
+    assert [request.status for request in later] == [200] * 8
 
 
-def has_events(first: str) -> bool:
-    """Whether the window of six hours from ``first`` holds one of the full hours."""
-    return any(int(first[-2:]) <= hour < int(first[-2:]) + 6 for hour in FULL_HOURS)
-
-
-def test_a_day_like_a_large_one_is_asked_for_in_parts(store: Store) -> None:
-    """So that one arrives while another is written; the dump is the same, and the size that works stays the day's."""
-    before = DAY - timedelta(days=1)
-    large = (WindowRecord(f"{before:%Y%m%d}T00", f"{before:%Y%m%d}T23", 200, 3 * PART),)
-    with Simulator(events_per_hour=4) as simulator:
-        manifest = manifest_of(before, windows=large, source=Source(simulator.url, "100011471"))
-        store.write(LAYOUT.manifest(before), manifest.to_json(), seen=None, metadata=manifest.metadata())
-        with exporter_on(store, simulator, first_look()) as exporter:
-            done = export_day(DAY, exporter).manifest
-        assert [(each.first[-2:], each.last[-2:]) for each in simulator.requests] == [
-            ("00", "07"),
-            ("08", "15"),
-            ("16", "23"),
-        ]
-        assert text_of(store, LAYOUT.dump(DAY)) == dump_of(simulator.lines(DAY))
-    assert (done.window_hours, len(done.windows), done.attempts, done.retries) == (24, 3, 3, 0)
+def test_a_silent_part_of_a_window_that_was_too_big_is_asked_for_twice(store: Store) -> None:
+    """A 404 about hours that were refused for their size is no proof of silence. The next attempt asks for less."""
+    with project(TooLarge(6)) as simulator:
+        lines = simulator.lines(DAY)
+        message = failed(RetriableError, store, simulator, second_look())
+        assert "status 404: nothing in it now, and there was before, or it was too big" in message
+        assert failure_of(store).window_hours == 6
+        manifest = exported(store, simulator, second_look()).manifest
+    assert [window.status for window in manifest.windows] == [200, 404, 200, 404]
+    assert text_of(store, DUMP) == dump_of(lines)
 
 
 def test_a_failure_remembers_the_window_size(store: Store) -> None:
@@ -435,7 +423,7 @@ def test_losing_the_race_leaves_the_winner(store: Store, step: str, caplog: pyte
         result = exported(store, simulator, second_look(), progress=at(step, lambda: finish_day(store)))
     assert (result.manifest.run, result.outcome) == ("run-w", Outcome.UNCHANGED)
     assert stored_manifest(store).run == "run-w"
-    assert look(store, LAYOUT, DAY).whole
+    assert days_on(store).stored(DAY).whole
     assert "run run-w finished this day first" in caplog.text
     assert store.read(FAILURE) is None
 
@@ -445,18 +433,19 @@ def finish_day(store: Store) -> None:
     found = stored_manifest(store)
     text = b"[\n{}\n]\n"
     etag = store.write(DUMP, text, seen=ANY, metadata={"sha256": "f" * 64, "events": "1"})
-    won = replace(found, run="run-w", sha256="f" * 64, etag=etag, size=len(text), events=1)
-    store.write(MANIFEST, won.to_json(), seen=ANY, metadata=won.metadata())
+    hours = {"17": {"members": 1, "events": 1}}
+    won = replace(found, run="run-w", sha256="f" * 64, etag=etag, size=len(text), events=1, hours=hours)
+    store.write(MANIFEST, won.to_json(), seen=ANY, metadata=Facts.of(won).metadata())
 
 
 def test_the_deadline_ends_the_day(store: Store) -> None:
     """A day that takes too long is recorded and leaves nothing."""
     now = second_look()
     slow = at("unzipping", lambda: now.pass_by(11))
-    with project() as simulator, exporter_on(store, simulator, now, progress=slow) as exporter:
-        deadline = Deadline(exporter.clock, exporter.clock.monotonic() + 10)
+    with project() as simulator, exporter_on(store, simulator, now, progress=slow) as core:
+        deadline = Deadline(core.clock, core.clock.monotonic() + 10)
         with pytest.raises(DeadlineError):
-            export_day(DAY, exporter, deadline=deadline)
+            export_day(DAY, core, deadline=deadline)
     assert objects(store).keys() == {FAILURE}
     assert failure_of(store).kind == "deadline"
 
@@ -511,7 +500,7 @@ def test_a_disk_that_fails_while_recording_is_told(caplog: pytest.LogCaptureFixt
     with project(Status(503, when=ALWAYS)) as simulator:
         message = failed(RetriableError, store, simulator, second_look())
     assert "status 503" in message
-    assert f"the failure of {DAY} could not be recorded as {FAILURE}" in caplog.text
+    assert f"the failure of {DAY} could not be recorded: " in caplog.text
 
 
 def test_an_hour_that_vanished_is_not_made_up_for_by_another(store: Store, caplog: pytest.LogCaptureFixture) -> None:

@@ -146,8 +146,8 @@ def simulated(*words: str) -> Simulator:
 
 def exported(simulator: Simulator, place: Place) -> DayExported:
     """Export the day and look whether it is whole."""
-    with exporting(simulator, place.store) as exporter:
-        done = export_day(DAY, exporter)
+    with exporting(simulator, place.store) as core:
+        done = export_day(DAY, core)
     assert DUMP in place.stored()
     assert MANIFEST in place.stored()
     assert FAILURE not in place.stored()
@@ -155,11 +155,11 @@ def exported(simulator: Simulator, place: Place) -> DayExported:
     return done
 
 
-def failed(exporter: Exporter, place: Place) -> ExportError:
+def failed(core: Exporter, place: Place) -> ExportError:
     """Export the day in vain: nothing but the failure is left, with the sentence that the user saw."""
     before = {name: text for name, text in place.stored().items() if name != FAILURE}
     with pytest.raises(ExportError) as raised:
-        export_day(DAY, exporter)
+        export_day(DAY, core)
     error = raised.value
     stored = place.stored()
     failure = json.loads(stored.pop(FAILURE))
@@ -211,14 +211,14 @@ def test_what_passes_is_asked_for_again(word: str, place: Place) -> None:
 def test_what_does_not_pass_leaves_nothing_partial(word: str, place: Place) -> None:
     """Five requests, then the reason and nothing else; the next attempt makes up for it."""
     with simulated(f"{word}x5") as simulator:
-        with exporting(simulator, place.store) as exporter:
-            error = failed(exporter, place)
+        with exporting(simulator, place.store) as core:
+            error = failed(core, place)
         assert isinstance(error, RetriableError)
         assert str(error).startswith("window 20251106T00..20251106T23: ")
         assert len(simulator.requests) == 5
         assert set(place.stored()) == {FAILURE}
-        with exporting(simulator, place.store) as exporter:
-            assert export_day(DAY, exporter).outcome == "written"
+        with exporting(simulator, place.store) as core:
+            assert export_day(DAY, core).outcome == "written"
         assert place.stored()[DUMP] == dump_of(simulator.lines(DAY))
         assert FAILURE not in place.stored()
 
@@ -226,13 +226,13 @@ def test_what_does_not_pass_leaves_nothing_partial(word: str, place: Place) -> N
 @pytest.mark.parametrize("word", ["503", "reset", "truncated-zip", "wrong-trailer", "403", "400"])
 def test_a_stored_day_stays_as_it_is(word: str, place: Place) -> None:
     """A failed second look changes neither dump nor manifest, though events came in."""
-    with Simulator(events_per_hour=2) as simulator, exporting(simulator, place.store) as exporter:
-        export_day(DAY, exporter)
+    with Simulator(events_per_hour=2) as simulator, exporting(simulator, place.store) as core:
+        export_day(DAY, core)
         before = place.stored()
         simulator.add(Resized("05", 5))
         for fault in parse_faults([f"{word}x5"]):
             simulator.add(fault)
-        failed(exporter, place)
+        failed(core, place)
         assert {name: text for name, text in place.stored().items() if name != FAILURE} == before
 
 
@@ -241,8 +241,8 @@ def test_what_asking_again_will_not_help_is_asked_once(word: str, place: Place) 
     """The message quotes Amplitude and names the setting to look at."""
     kind, says = FATAL[word]
     with simulated(word) as simulator:
-        with exporting(simulator, place.store) as exporter:
-            error = failed(exporter, place)
+        with exporting(simulator, place.store) as core:
+            error = failed(core, place)
         assert len(simulator.requests) == 1
     assert type(error) is kind
     assert says in str(error)
@@ -261,8 +261,8 @@ def test_a_window_too_big_comes_in_smaller_ones(word: str, place: Place) -> None
         assert [window.start[-2:] for window in done.manifest.windows] == [f"{h:02}" for h in range(0, 24, hours)]
         assert f"Asking for {hours} hours at a time from here on" in place.messages()[-1]
         before = len(simulator.requests)
-        with exporting(simulator, place.store) as exporter:
-            assert export_day(DAY, exporter).outcome == "unchanged"
+        with exporting(simulator, place.store) as core:
+            assert export_day(DAY, core).outcome == "unchanged"
         assert len(simulator.requests) - before == 24 // hours
 
 
@@ -285,48 +285,35 @@ def test_no_later_window_is_wider_than_half_of_a_refused_one(place: Place) -> No
 def test_an_archive_over_its_share_comes_in_halves(place: Place) -> None:
     """The share is 5/8 of EXPORT_TMP_LIMIT_MB; nothing of the refused archive is in the dump."""
     with Simulator(events_per_hour=2) as simulator:
-        with exporting(simulator, place.store) as exporter:
-            exporter.client._archive_limit = 12_000
-            done = export_day(DAY, exporter)
+        with exporting(simulator, place.store) as core:
+            core.client._archive_limit = 12_000
+            done = export_day(DAY, core)
         assert done.manifest.window_hours < 24
         assert place.stored()[DUMP] == dump_of(simulator.lines(DAY))
     assert "its archive is bigger than 12000 bytes, its share of EXPORT_TMP_LIMIT_MB" in place.messages()[0]
-
-
-def test_a_day_that_fails_forgets_what_was_asked_ahead(place: Place) -> None:
-    """Nothing of it is left for another day of the same run."""
-
-    def fail() -> None:
-        raise RejectedError("enough")
-
-    with Simulator(events_per_hour=2, faults=[TooLarge(12)]) as simulator:
-        with exporting(simulator, place.store, progress=at("writing", fail)) as exporter:
-            assert "enough" in str(failed(exporter, place))
-            assert exporter.client._ahead is None
-        assert 2 <= len(simulator.requests) <= 3
 
 
 @pytest.mark.parametrize(("code", "requests"), [(400, 6), (504, 15)])
 def test_one_hour_too_big_names_the_way_out(code: Literal[400, 504], requests: int, place: Place) -> None:
     """Halved down to the hour, then an end; the next attempt begins with single hours."""
     with Simulator(events_per_hour=2, faults=[TooLarge(0, code)]) as simulator:
-        with exporting(simulator, place.store) as exporter:
-            error = failed(exporter, place)
+        with exporting(simulator, place.store) as core:
+            error = failed(core, place)
         assert len(simulator.requests) == requests
         if code == 400:
             assert type(error) is PermanentError
             assert "hour 20251106T00 is too big for the Export API" in str(error)
             assert "Use Amplitude's own Azure Blob Storage or S3 destination" in str(error)
-        with exporting(simulator, place.store) as exporter:
-            failed(exporter, place)
+        with exporting(simulator, place.store) as core:
+            failed(core, place)
         assert simulator.requests[requests].last == "20251106T00"
 
 
 def test_one_hour_over_its_share_names_setting_and_destination(place: Place) -> None:
     """An hour cannot be halved."""
-    with Simulator(events_per_hour=2) as simulator, exporting(simulator, place.store) as exporter:
-        exporter.client._archive_limit = 100
-        error = failed(exporter, place)
+    with Simulator(events_per_hour=2) as simulator, exporting(simulator, place.store) as core:
+        core.client._archive_limit = 100
+        error = failed(core, place)
     assert type(error) is PermanentError
     assert "raise EXPORT_TMP_LIMIT_MB" in str(error)
     assert "Use Amplitude's own Azure Blob Storage or S3 destination" in str(error)
@@ -364,10 +351,10 @@ def test_too_many_bad_lines_fail_the_day(place: Place) -> None:
     """The message names the share, the setting and the file to look at, which holds every one of them."""
     with (
         simulated(*(f"nan@{hour:02}" for hour in range(24))) as simulator,
-        exporting(simulator, place.store) as exporter,
+        exporting(simulator, place.store) as core,
         pytest.raises(RejectedError, match=rf"EXPORT_MAX_REJECTED_PERCENT=1\). Look at {REJECTED}"),
     ):
-        export_day(DAY, exporter)
+        export_day(DAY, core)
     stored = place.stored()
     assert set(stored) == {REJECTED, FAILURE}
     count = stored[REJECTED].count(b"\n")
@@ -384,16 +371,15 @@ def test_a_day_without_events_is_an_empty_array(place: Place) -> None:
     assert place.messages() == []
 
 
-def test_an_archive_that_broke_before_a_404_leaves_no_events(place: Place) -> None:
-    """What was written of it is taken back, the rejected lines too."""
+def test_a_404_after_an_archive_that_broke_is_no_empty_day(place: Place) -> None:
+    """Its directory told of two hours. What was written of it is taken back, the rejected lines too."""
     members = [(member(1), gzip.compress(b'{"a":1}\nbad\n')), (member(2), gzip.compress(b"{}\n")[:-1])]
     broken, gone = http(200, zipped(members)), http(404, b"Raw data files were not found.")
-    with RawServer(broken, gone) as server, exporting(server, place.store) as exporter:
-        done = export_day(DAY, exporter)
-    assert (done.outcome, done.manifest.rejected, done.manifest.attempts) == ("empty", 0, 2)
-    assert done.manifest.hours["01"] == {"members": 0, "events": 0}
-    assert place.stored()[DUMP] == b"[]\n"
-    assert REJECTED not in place.stored()
+    with RawServer(broken, *[gone] * 4) as server, exporting(server, place.store) as core:
+        error = failed(core, place)
+        assert len(server.heads) == 5
+    assert isinstance(error, RetriableError)
+    assert "status 404: nothing in the hours 01, 02 now, and there was before" in str(error)
 
 
 def test_an_archive_that_broke_leaves_no_event_twice(place: Place) -> None:
@@ -403,9 +389,9 @@ def test_an_archive_that_broke_leaves_no_event_twice(place: Place) -> None:
     broken = [whole[0], (whole[1][0], whole[1][1][:-1])]
     with (
         RawServer(http(200, zipped(broken)), http(200, zipped(whole))) as server,
-        exporting(server, place.store) as exporter,
+        exporting(server, place.store) as core,
     ):
-        done = export_day(DAY, exporter)
+        done = export_day(DAY, core)
     assert place.stored()[DUMP] == dump_of(lines)
     assert done.manifest.hours["01"] == {"members": 1, "events": 1}
 
@@ -416,9 +402,9 @@ def test_a_body_that_drips_for_an_hour_is_given_up(place: Place) -> None:
     drips = at("downloading", lambda: time.pass_by(1_801))
     with (
         simulated("drip:5000") as simulator,
-        exporting(simulator, place.store, time=time, progress=drips) as exporter,
+        exporting(simulator, place.store, time=time, progress=drips) as core,
     ):
-        error = failed(exporter, place)
+        error = failed(core, place)
         assert len(simulator.requests) == 1
     assert "the body is still coming in after 3600 s" in str(error)
     assert set(place.stored()) == {FAILURE}
@@ -429,8 +415,8 @@ def test_the_deadline_of_a_day_leaves_nothing_partial(place: Place) -> None:
     for step in ("downloading", "unzipping"):
         time = Time()
         late = at(step, lambda time=time: time.pass_by(100))  # type: ignore[misc]  # bound at once, not when called
-        with simulated() as simulator, exporting(simulator, place.store, time=time, progress=late) as exporter:
+        with simulated() as simulator, exporting(simulator, place.store, time=time, progress=late) as core:
             with pytest.raises(DeadlineError):
-                export_day(DAY, exporter, deadline=Deadline(time.clock(), at=50))
+                export_day(DAY, core, deadline=Deadline(time.clock(), at=50))
             assert len(simulator.requests) == 1
         assert set(place.stored()) == {FAILURE}

@@ -119,8 +119,8 @@ def replaced(
 
 def export(env: dict[str, str], **chosen: Any) -> str:
     """Export the day in this process; return the outcome."""
-    with exporting(env, **chosen) as exporter:
-        return export_day(DAY, exporter).outcome
+    with exporting(env, **chosen) as core:
+        return export_day(DAY, core).outcome
 
 
 def check_nothing_partial(env: dict[str, str], *worlds: dict[str, Any]) -> None:

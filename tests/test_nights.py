@@ -8,18 +8,17 @@ from datetime import date, timedelta
 
 import pytest
 
-from exporter.days.coverage import Coverage, read_coverage
-from exporter.days.due import yesterday_of
+from exporter.days.coverage import Coverage
 from exporter.days.layout import Layout
 from exporter.days.manifest import FINAL
-from exporter.run import run
+from exporter.run import export_due
 from exporter.simulator import Simulator, Spoilt, Status, TooLarge, TooManyRequests, When, Wire
 from exporter.simulator.faults import Fault
 from exporter.store import Store
-from exporter.window import days_of
+from exporter.window import days_of, yesterday_of
 from tests.kit import Time, dump_of
 from tests.kit.memory import MemoryStore
-from tests.kit.rules import FEW_HOURS, exporter_on, moment
+from tests.kit.rules import FEW_HOURS, days_on, exporter_on, moment
 from tests.store.contract import text_of
 
 START = date(2025, 1, 1)
@@ -79,7 +78,7 @@ class Story:
         now = Time(moment(START + timedelta(days=NIGHTS), hour))
         with self._amplitude() as simulator:
             assert self._wake(now, simulator, Doom(None))
-        return read_coverage(self.store, LAYOUT, yesterday_of(now.moment))
+        return days_on(self.store).coverage(now.moment)
 
     def _amplitude(self, *faults: Fault) -> Simulator:
         """The project, of which only the hours that are loaded can be seen."""
@@ -106,8 +105,8 @@ class Story:
         self._loaded = max(self._loaded, began - lag)
         self.store.progress = doom
         try:
-            with exporter_on(self.store, simulator, now, progress=doom) as exporter:
-                result = run(exporter)
+            with exporter_on(self.store, simulator, now, progress=doom) as core:
+                result = export_due(core)
         except Killed:
             self.kills += 1
             return False

@@ -43,10 +43,10 @@ def environment(simulator: Simulator) -> dict[str, str]:
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a day in data/."""
     folder = tmp_path_factory.mktemp("loaded")
-    with Simulator(events_per_hour=5) as simulator, exporting(simulator, folder / "data") as exporter:
+    with Simulator(events_per_hour=5) as simulator, exporting(simulator, folder / "data") as core:
         from exporter.export import export_day  # noqa: PLC0415 - beside its only use
 
-        assert export_day(DAY, exporter).manifest.events
+        assert export_day(DAY, core).manifest.events
     return folder
 
 

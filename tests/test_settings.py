@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from exporter.days.layout import Layout
 from exporter.errors import SettingsError
 from exporter.settings import SETTING_NAMES, Settings, is_loopback, unknown_names
+from exporter.wiring import layout_of
 
 KEYS = {"AMP_API_KEY": "the-api-key", "AMP_SECRET_KEY": "the-secret-key"}
 
@@ -253,4 +254,4 @@ def test_the_temp_limit_is_shared_out(megabytes: int) -> None:
 
 def test_the_layout_follows_the_settings() -> None:
     """Prefix and file name reach the names."""
-    assert Settings(data_outfile="events", prefix="web/").layout == Layout("events", "web/")
+    assert layout_of(Settings(data_outfile="events", prefix="web/")) == Layout("events", "web/")

@@ -77,8 +77,7 @@ def test_a_window_holds_the_hours_it_asks_for_and_no_others(window: Window, day:
 @given(st.lists(st.integers(0, 23), max_size=12), st.integers(1, 24))
 def test_halving_keeps_every_hour_and_never_widens(refusals: list[int], begun_with: int) -> None:
     """Whatever is refused and when: each hour is loaded once, and nothing is wider than half of what was refused."""
-    plan = Plan(DAY)
-    plan.begin(begun_with)
+    plan = Plan(DAY, begun_with)
     loaded: list[datetime] = []
     bound = begun_with
     asked = 0

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, ClassVar
@@ -10,12 +10,11 @@ from typing import Any, ClassVar
 from exporter.app import page
 from exporter.app.chain import Chain, chains
 from exporter.app.rejections import read_rejections
-from exporter.days.coverage import Coverage
-from exporter.days.due import due_days_of, yesterday_of
-from exporter.days.rules import Known
+from exporter.days.coverage import Coverage, Row
+from exporter.days.rules import StoredDay
+from exporter.days.stored import Days
 from exporter.settings import Settings
-from exporter.store import Store
-from exporter.window import OLDEST, days_of, parse_day
+from exporter.window import days_to_export, parse_day
 
 MOST_DAYS = 1_100
 """Days of one request: three years, and the message of a single chain stays below the queue's 64 KiB."""
@@ -31,11 +30,11 @@ class BadRequestError(Exception):
 
 @dataclass(frozen=True)
 class Asked:
-    """Days asked for again by a person. ``skip_final``: leave out what is final already."""
+    """Days asked for again by a person. ``skip_settled``: leave out what is final or empty already."""
 
     days: tuple[date, ...]
     force: bool
-    skip_final: bool
+    skip_settled: bool
 
 
 @dataclass(frozen=True)
@@ -77,12 +76,12 @@ def read_rerun(day: str | None, body: bytes, now: datetime) -> Asked:
     if not isinstance(force, bool):
         raise BadRequestError("force is true or false")
     if day:
-        return Asked(tuple(_possible(read_day(day), read_day(day), now)), force, skip_final=False)
+        return Asked(_possible(read_day(day), read_day(day), now), force, skip_settled=False)
     missing = [name for name in ("from", "to") if not (asked.get(name) and isinstance(asked[name], str))]
     if missing:
         raise BadRequestError(f'the body needs {" and ".join(missing)} as "YYYY-MM-DD": {{"from": DAY, "to": DAY}}')
     first, last = read_range(asked)
-    return Asked(tuple(_possible(first, last, now)), force, skip_final=not force)
+    return Asked(_possible(first, last, now), force, skip_settled=not force)
 
 
 def read_day(text: str) -> date:
@@ -111,52 +110,46 @@ def read_range(asked: Mapping[str, str]) -> tuple[date, date]:
 
 
 def queue_rerun(asked: Asked, coverage: Coverage, run: str, concurrency: int) -> tuple[list[Chain], Answer]:
-    """The chains to queue, and what to answer: 202 and where to look, or 200 if every day is final already."""
-    final = coverage.final
-    days = [day for day in asked.days if not (asked.skip_final and day in final)]
+    """The chains to queue, and what to answer: 202 and where to look, or 200 if nothing is left to ask for."""
+    days = coverage.open_days(asked.days) if asked.skip_settled else list(asked.days)
     if not days:
-        return [], Answer(200, {"run": None, "days": [], "message": "every day of the range is final already"})
+        return [], Answer(200, {"run": None, "days": [], "message": "every day of the range is final or empty already"})
     queued = chains(days, run, force=asked.force, most=concurrency)
     first, last = min(days), max(days)
     look = f"/api/exports/{first}" if first == last else f"/api/exports?from={first}&to={last}"
     return queued, Answer(202, {"run": run, "days": days, "chains": len(queued), "look": look})
 
 
-def answer_coverage(coverage: Coverage, first: date, last: date, settings: Settings, now: datetime) -> Answer:
+def answer_coverage(coverage: Coverage, first: date, last: date, due: Sequence[date]) -> Answer:
     """Answer `GET /api/exports?from=&to=`: the days on record from ``first`` to ``last``."""
-    return Answer(
-        200,
-        {
-            "newest": coverage.newest,
-            "missing": coverage.missing,
-            "due": due_days_of(coverage, now, settings),
-            "days": [row.plain() for row in coverage.rows if first <= row.day <= last],
-        },
-    )
+    return Answer(200, coverage.plain(_between(coverage, first, last), due))
 
 
-def show_coverage(
-    coverage: Coverage, first: date, last: date, store: Store, settings: Settings, now: datetime
-) -> Shown:
+def show_coverage(coverage: Coverage, first: date, last: date, days: Days, settings: Settings, now: datetime) -> Shown:
     """The same as a page, with the places and reasons of rejected lines."""
-    rows = [row for row in coverage.rows if first <= row.day <= last]
-    rejections = read_rejections(store, settings.layout, rows)
-    return Shown(page.render(coverage, rows, rejections, settings, now), page.headers())
+    rows = _between(coverage, first, last)
+    place = f"{settings.container}/{settings.prefix}"
+    return Shown(page.render(coverage, rows, read_rejections(days, rows), days.timing, place, now), page.headers())
 
 
-def answer_day(day: date, known: Known) -> Answer:
+def answer_day(stored: StoredDay) -> Answer:
     """Answer `GET /api/exports/{day}`: the manifest and the failure, or 404."""
-    if known.manifest is None and known.failure is None:
-        return Answer(404, {"error": f"nothing is on record for {day}"})
+    if stored.manifest is None and stored.failure is None and not stored.damage:
+        return Answer(404, {"error": f"nothing is on record for {stored.day}"})
     return Answer(
         200,
         {
-            "day": day,
-            "whole": known.whole,
-            "manifest": json.loads(known.manifest.to_json()) if known.manifest else None,
-            "failure": json.loads(known.failure.to_json()) if known.failure else None,
+            "day": stored.day,
+            "whole": stored.whole,
+            "damage": stored.damage or None,
+            "manifest": json.loads(stored.manifest.to_json()) if stored.manifest else None,
+            "failure": json.loads(stored.failure.to_json()) if stored.failure else None,
         },
     )
+
+
+def _between(coverage: Coverage, first: date, last: date) -> list[Row]:
+    return [row for row in coverage.rows if first <= row.day <= last]
 
 
 def answer_error(error: Exception) -> Answer:
@@ -181,14 +174,12 @@ def _object(body: bytes, *, needed: bool) -> dict[str, Any]:
     return asked
 
 
-def _possible(first: date, last: date, now: datetime) -> list[date]:
+def _possible(first: date, last: date, now: datetime) -> tuple[date, ...]:
     """The days from ``first`` to ``last``, if they can be exported."""
-    yesterday = yesterday_of(now)
-    if last > yesterday:
-        raise BadRequestError(f"{last} is not over yet (days are UTC): the newest day to ask for is {yesterday}")
-    if first < OLDEST:
-        raise BadRequestError(f"{first} is before {OLDEST}: Amplitude has nothing so old")
-    number = (last - first).days + 1
-    if number > MOST_DAYS:
-        raise BadRequestError(f"{number} days are more than the {MOST_DAYS} of one request. Ask in several")
-    return days_of(first, last)
+    try:
+        days = days_to_export(first, last, now)
+    except ValueError as error:
+        raise BadRequestError(str(error)) from None
+    if len(days) > MOST_DAYS:
+        raise BadRequestError(f"{len(days)} days are more than the {MOST_DAYS} of one request. Ask in several")
+    return tuple(days)

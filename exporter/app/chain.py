@@ -17,19 +17,18 @@ from typing import Self
 
 from exporter import report
 from exporter.clock import Deadline
-from exporter.days.layout import Layout
-from exporter.days.manifest import Failure
-from exporter.days.rules import NOTHING, Known, look
-from exporter.errors import DayHeldError, PermanentError, RefusedError
+from exporter.days.rules import StoredDay
+from exporter.days.stored import Days
+from exporter.errors import CrashedError, DayHeldError, ExportError, PermanentError, StopError
 from exporter.export import Exporter, export_day
-from exporter.store import ANY, Store
-from exporter.window import parse_day
+from exporter.run import tell_drift
+from exporter.window import HOURS_A_DAY, parse_day
 
-CRASHED = "crashed"
 WITHOUT_A_WORD = (
     "every attempt ended without a word of its own: the app crashed, ran out of memory or took too long, or another "
     "run held the day"
 )
+GIVEN_UP = frozenset({PermanentError.kind, CrashedError.kind})
 SHOWN = 200
 """Characters of a foreign message that go to the log."""
 
@@ -84,30 +83,28 @@ def chains(days: Sequence[date], run: str, *, force: bool, most: int) -> list[Ch
     return [Chain(run, tuple(ordered[start::most]), force) for start in range(min(most, len(ordered)))]
 
 
-def advance(chain: Chain, exporter: Exporter, deadline: Deadline) -> Chain | None:
+def advance(chain: Chain, core: Exporter, deadline: Deadline) -> Chain | None:
     """Export the first day; return what to send on.
 
     Raises:
         RetriableError, StoreError: the platform tries this message again later.
     """
     day = chain.days[0]
-    if _is_through(day, chain.run, exporter.store, exporter.settings.layout):
+    if _is_through(day, chain.run, core.days):
         log.info(f"{day}: this run is through with it already; passing on")
         return chain.rest
     log.info(f"{day}: run {chain.run} begins with it; {len(chain.days) - 1} days of its chain follow")
     try:
-        schema = export_day(day, exporter, force=chain.force, deadline=deadline).manifest.schema
-        if schema:
-            log.warning(report.schema_drift(day, schema))
+        tell_drift(export_day(day, core, force=chain.force, deadline=deadline), set())
     except DayHeldError as error:
         if error.holder != chain.run:
             raise
         log.info(f"{day}: the same run is at work on it; this copy of the message ends")
         return None
-    except RefusedError:
+    except StopError as error:
         log.error(
-            f"run {chain.run} stops at {day}, because Amplitude refuses the keys. Not tried: {len(chain.days) - 1} "
-            f"days. When the keys are right: {chain.request}"
+            f"run {chain.run} stops at {day}: {error}. Not tried: {len(chain.days) - 1} days. When that is right: "
+            f"{chain.request}"
         )
         return None
     except PermanentError as error:
@@ -115,43 +112,43 @@ def advance(chain: Chain, exporter: Exporter, deadline: Deadline) -> Chain | Non
     return chain.rest
 
 
-def failed(chain: Chain, store: Store, layout: Layout, now: datetime, reason: str = WITHOUT_A_WORD) -> None:
+def give_up(chain: Chain, days: Days, now: datetime, reason: str = WITHOUT_A_WORD) -> None:
     """See that the failure of the first day is on record and in the log, after the platform gave up.
 
-    What the last attempt left on record stands, else ``reason`` goes there.
-    A manifest or a record that cannot be read is itself the failure.
+    What the last attempt left on record stands, else ``reason`` goes there. A record that cannot be read is itself the
+    failure.
 
     Raises:
         ExportError: the store cannot be reached, so nothing is on record.
     """
-    day = chain.days[0]
-    kind = CRASHED
+    day, failure = chain.days[0], None
+    error: ExportError = CrashedError(reason)
     try:
-        known = look(store, layout, day)
-    except PermanentError as error:
-        known, kind, reason = NOTHING, error.kind, str(error)
-    if _did(known, chain.run):
-        return
-    failure = known.failure
+        stored = days.stored(day)
+    except PermanentError as unreadable:
+        error = unreadable
+    else:
+        if _did(stored, chain.run):
+            return
+        failure = stored.failure
     if failure is None or failure.run != chain.run:
-        failure = Failure(day, kind, reason, known.attempts + 1, known.window_hours, chain.run, now)
-        store.write(layout.failure(day), failure.to_json(), seen=ANY, metadata={})
+        failure = days.record_failure(day, error, HOURS_A_DAY, chain.run, now)
     log.error(report.day_failed(day, failure.kind, f"gave up after every attempt: {failure.reason}"))
 
 
-def _is_through(day: date, run: str, store: Store, layout: Layout) -> bool:
+def _is_through(day: date, run: str, days: Days) -> bool:
     """Whether ``run`` has done the day or given it up. What cannot be read is left for the export to complain of."""
     try:
-        known = look(store, layout, day)
-    except PermanentError:
+        stored = days.stored(day)
+    except (PermanentError, StopError):
         return False
-    given_up = known.failure and known.failure.run == run and known.failure.kind in {PermanentError.kind, CRASHED}
-    return bool(given_up) or _did(known, run)
+    given_up = stored.failure and stored.failure.run == run and stored.failure.kind in GIVEN_UP
+    return bool(given_up) or _did(stored, run)
 
 
-def _did(known: Known, run: str) -> bool:
+def _did(stored: StoredDay, run: str) -> bool:
     """Whether ``run`` has finished the day."""
-    if known.manifest is None or not known.whole or known.failure:
+    if stored.manifest is None or not stored.whole or stored.failure:
         return False
-    kept = known.manifest.kept
-    return run == known.manifest.run or (kept is not None and run == kept.get("run"))
+    fewer = stored.manifest.fewer_found
+    return run == stored.manifest.run or (fewer is not None and run == fewer.get("run"))

@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from exporter.app.rejections import Rejections
-from exporter.days.coverage import EMPTY, FAILED, MISSING, RUNNING, Coverage, Row
-from exporter.days.due import due_days_of
-from exporter.days.manifest import FINAL, PROVISIONAL
-from exporter.settings import Settings
+from exporter.app.spelling import long_day, number, size
+from exporter.days.coverage import FAILED, MISSING, RUNNING, Coverage, Row
+from exporter.days.due import Timing, due_days
+from exporter.days.manifest import DAMAGED, EMPTY, FINAL, PROVISIONAL, SETTLED
 from exporter.window import day_end
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
-STATES = (FINAL, PROVISIONAL, EMPTY, RUNNING, FAILED, MISSING)
+STATES = (FINAL, PROVISIONAL, EMPTY, RUNNING, FAILED, DAMAGED, MISSING)
 CHART_DAYS = 90
 CHART_HEIGHT = 100
 YEARS_OPEN = 2
@@ -95,27 +95,30 @@ class Chart:
 
 
 def render(
-    coverage: Coverage, rows: Sequence[Row], rejections: Sequence[Rejections], settings: Settings, now: datetime
+    coverage: Coverage, rows: Sequence[Row], rejections: Sequence[Rejections], timing: Timing, place: str, now: datetime
 ) -> str:
     """The page about ``rows`` (the coverage's, or those of a range) as it stands at ``now`` (UTC)."""
-    due = set(due_days_of(coverage, now, settings))
+    due = set(due_days(coverage, now, timing))
     recent = rows[-CHART_DAYS:]
     return _template().render(
         css=Markup(_css()),  # noqa: S704 - our own file
         now=now,
-        place=f"{settings.container}/{settings.prefix}",
-        fresh=freshness(coverage, now, timedelta(hours=settings.settle_hours)),
+        place=place,
+        fresh=freshness(coverage, now, timing.settle),
         rows=rows,
         counts={state: sum(row.shown == state for row in rows) for state in STATES},
-        whole=[row for row in rows if row.whole],
+        whole=[row for row in rows if row.good],
         years=_years(rows),
         years_open=YEARS_OPEN,
         recent=recent,
         charts=(_chart("Events a day", recent, "events", number), _chart("Bytes a day", recent, "size", size)),
         chart_height=CHART_HEIGHT,
-        failures=[row for row in reversed(rows) if row.failure],
+        failures=[row for row in reversed(rows) if row.failure and not row.damage],
         gaps=_gaps(rows, due),
-        kept=[row for row in reversed(rows) if row.kept is not None],
+        fewer=[row for row in reversed(rows) if row.fewer_found is not None],
+        quiet=[row for row in reversed(rows) if row.quiet_hours],
+        damaged=[row for row in reversed(rows) if row.damage],
+        never_an_event=coverage.never_an_event,
         rejections=rejections,
         due=due,
         most_notes=MOST_NOTES,
@@ -148,12 +151,12 @@ def freshness(coverage: Coverage, now: datetime, settle: timedelta) -> Freshness
     told = f"{long_day(row.day)}: {number(row.events)} events, {size(row.size)}"
     if row.running:
         return Freshness("wait", "Yesterday is being exported", f"An exporter is at work on {long_day(row.day)}.")
-    if not row.whole:
+    if not row.good:
         newest = f"The newest day is {long_day(coverage.newest)}." if coverage.newest else "No day is whole yet."
-        because = ": its export failed" if row.failure else ""
-        return Freshness("bad", f"Yesterday is not there{because}", f"{long_day(row.day)} is missing. {newest}")
-    if row.state == FINAL:
-        return Freshness("good", "Yesterday is there, and final", f"{told}.")
+        because = ": it is damaged" if row.damage else ": its export failed" if row.failure else ""
+        return Freshness("bad", f"Yesterday is not there{because}", f"{long_day(row.day)} is {row.shown}. {newest}")
+    if row.state in SETTLED:
+        return Freshness("good", f"Yesterday is there, and {row.state}", f"{told}.")
     settled = day_end(row.day) + settle
     if now >= settled:
         return Freshness("wait", "Yesterday is there, its second look is due", f"{told}.")
@@ -164,27 +167,6 @@ def freshness(coverage: Coverage, now: datetime, settle: timedelta) -> Freshness
         f"Yesterday is there, {when}",
         f"{told}. The first run after {long_day(settled.date())}, {settled:%H:%M} UTC looks at it once more.",
     )
-
-
-def number(count: float) -> str:
-    """A count with separators."""
-    return f"{count:,.0f}"
-
-
-def size(count: float) -> str:
-    """Bytes as people say them: three digits, decimal units."""
-    if count < 1000:  # noqa: PLR2004 - decimal units
-        return f"{count:.0f} bytes"
-    for unit in ("kB", "MB", "GB"):
-        count /= 1000
-        if round(count) < 1000:  # noqa: PLR2004 - decimal units
-            return f"{count:.{1 if round(count, 1) < 100 else 0}f} {unit}"  # noqa: PLR2004 - three digits
-    return f"{count / 1000:,.1f} TB"
-
-
-def long_day(day: date) -> str:
-    """A day in words, e.g. 6 November 2025."""
-    return f"{day.day} {day:%B %Y}"
 
 
 def _chart(title: str, rows: Sequence[Row], figure: str, spelled: Callable[[float], str]) -> Chart:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from exporter.days.coverage import Row
-from exporter.days.layout import Layout
+from exporter.days.stored import Days
 from exporter.store import Store
 
 MOST_DAYS = 20
@@ -17,11 +17,11 @@ MOST_LINES = 3
 
 @dataclass(frozen=True)
 class Rejections:
-    """A day's rejected lines: how many, the name they are kept under, and place and reason of the first ones."""
+    """A day's rejected lines: how many, the name they are under, and place and reason of the first ones."""
 
     day: date
     count: int
-    kept: str
+    name: str
     first: tuple[str, ...] = ()
 
     @property
@@ -30,13 +30,13 @@ class Rejections:
         return self.count - len(self.first)
 
 
-def read_rejections(store: Store, layout: Layout, rows: Sequence[Row]) -> tuple[Rejections, ...]:
+def read_rejections(days: Days, rows: Sequence[Row]) -> tuple[Rejections, ...]:
     """The days of ``rows`` with rejected lines, newest first; files are read of the newest MOST_DAYS only."""
-    days = sorted((row for row in rows if row.rejected), key=lambda row: row.day, reverse=True)
+    found = sorted((row for row in rows if row.rejected), key=lambda row: row.day, reverse=True)
     return tuple(
-        Rejections(row.day, row.rejected, name, _first(store, name) if number < MOST_DAYS else ())
-        for number, row in enumerate(days)
-        if (name := layout.rejected(row.day))
+        Rejections(row.day, row.rejected, name, _first(days.store, name) if number < MOST_DAYS else ())
+        for number, row in enumerate(found)
+        if (name := days.layout.rejected(row.day))
     )
 
 

@@ -5,6 +5,7 @@ One JSON object a line: ``member``, ``line`` (1 is the first), ``reason``, and t
 """
 
 import base64
+import hashlib
 import json
 import tempfile
 from typing import BinaryIO, Self
@@ -12,6 +13,7 @@ from typing import BinaryIO, Self
 from exporter.errors import RejectedError
 
 _TRIPLE = 3
+_PIECE = 1 << 20
 
 
 class RejectedLines:
@@ -72,6 +74,15 @@ class RejectedLines:
         self._odd = b""
         self._file.seek(self._size)
         self._file.truncate()
+
+    @property
+    def sha256(self) -> str:
+        """Of all the records, in hex; "" without any."""
+        digest = hashlib.sha256()
+        records = self.open()
+        while piece := records.read(_PIECE):
+            digest.update(piece)
+        return digest.hexdigest() if self.count else ""
 
     def open(self) -> BinaryIO:
         """All the records, from the first byte on."""

@@ -45,6 +45,7 @@ def parse_arguments(words: list[str]) -> argparse.Namespace:
 
     verify = commands.add_parser("verify", help="read dumps back and hold them against their manifests")
     _add_days(verify)
+    verify.add_argument("--repair", action="store_true", help="export the days that do not fit again, at once")
     _add_json(verify)
 
     simulate = commands.add_parser("simulate", help="serve a simulated Amplitude Export API on this machine")

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import date
 
 from exporter.clock import Clock
-from exporter.days.due import yesterday_of
 from exporter.errors import SettingsError
 from exporter.settings import unknown_names
-from exporter.window import OLDEST, days_of
+from exporter.window import days_to_export
 
 DONE, FAILED, WRONG = 0, 1, 2
 
@@ -31,24 +30,14 @@ class Call:
         day, first, last = getattr(arguments, "day", None), arguments.first, arguments.last
         if day and (first or last):
             raise SettingsError("--day names one day, --from and --to a range: use one of the two")
-        if day:
-            days = [day]
-        elif first and last:
-            days = days_of(first, last)
-            if not days:
-                raise SettingsError(f"--from {first} is after --to {last}")
-        elif first or last:
+        if bool(first) != bool(last):
             raise SettingsError("--from and --to go together")
-        else:
+        if not (day or first):
             return []
-        if days[0] < OLDEST:
-            raise SettingsError(f"{days[0]} is before {OLDEST}: Amplitude has nothing so old")
-        yesterday = yesterday_of(self.clock.now())
-        if days[-1] > yesterday:
-            raise SettingsError(
-                f"{days[-1]} is not over yet (days are UTC): the newest day that can be named is {yesterday}"
-            )
-        return days
+        try:
+            return days_to_export(day or first, day or last, self.clock.now())
+        except ValueError as error:
+            raise SettingsError(str(error)) from None
 
     def warn_of_unknown_names(self) -> None:
         """Log the names in the environment that look like settings and are none."""

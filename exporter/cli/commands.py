@@ -6,16 +6,17 @@ A command imports what it alone needs when it is called: what only looks into th
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 
 from exporter.cli.call import DONE, FAILED, Call
-from exporter.cli.show import print_json, print_status, print_table
-from exporter.days.coverage import read_coverage
-from exporter.days.due import due_days_of, yesterday_of
+from exporter.cli.show import print_json, print_status, print_table, print_verified
+from exporter.days.due import due_days
+from exporter.days.repair import note_verified
+from exporter.days.stored import Days
 from exporter.days.verify import verify_day
 from exporter.errors import SettingsError
 from exporter.settings import Settings
-from exporter.wiring import open_store
+from exporter.wiring import new_run, open_days
 
 
 def perform(call: Call) -> int:
@@ -37,13 +38,12 @@ def _status(call: Call) -> int:
     settings = Settings.from_mapping(call.environment, keys_needed=False)
     call.warn_of_unknown_names()
     now = call.clock.now()
-    with open_store(settings) as store:
-        coverage = read_coverage(store, settings.layout, yesterday_of(now))
-    rows = [row for row in coverage.rows if (yesterday_of(now) - row.day).days < call.arguments.days]
-    due = due_days_of(coverage, now, settings)
+    with open_days(settings) as days:
+        coverage = days.coverage(now)
+    rows = [row for row in coverage.rows if (coverage.yesterday - row.day).days < call.arguments.days]
+    due = due_days(coverage, now, days.timing)
     if call.arguments.json:
-        shown = {"newest": coverage.newest, "missing": coverage.missing, "due": due}
-        print_json(shown | {"days": [row.plain() for row in rows]})
+        print_json(coverage.plain(rows, due))
     else:
         print_status(coverage, rows)
         print(f"Due now: {', '.join(map(str, due)) or 'nothing'}.")
@@ -51,25 +51,28 @@ def _status(call: Call) -> int:
 
 
 def _verify(call: Call) -> int:
-    settings = Settings.from_mapping(call.environment, keys_needed=False)
+    settings = Settings.from_mapping(call.environment, keys_needed=call.arguments.repair)
     call.warn_of_unknown_names()
-    yesterday = yesterday_of(call.clock.now())
-    with open_store(settings) as store:
-        days = call.days()
-        if not days:
-            coverage = read_coverage(store, settings.layout, yesterday)
-            oldest = yesterday - timedelta(days=settings.lookback_days)
-            days = [row.day for row in coverage.rows if row.day >= oldest]
-        found = [verify_day(day, store, settings.layout) for day in days]
+    with open_days(settings) as days:
+        named = call.days() or _lookback(days, call.clock.now())
+        found = [verify_day(day, days) for day in named]
+        for one in found:
+            note_verified(one, days, new_run(call.clock.now()), call.clock.now())
+    if call.arguments.repair:
+        from exporter.cli.exporting import repair  # noqa: PLC0415 - see above
+
+        return repair(call, found)
     if call.arguments.json:
         print_json([vars(one) for one in found])
     else:
-        lines = [(str(v.day), "see below" if v.problem else "ok", f"{v.events:,}", f"{v.size:,}") for v in found]
-        print_table(("day", "result", "events", "bytes"), lines)
-        for one in found:
-            if one.problem:
-                print(f"{one.day}: {one.problem}")
-    return DONE if all(one.problem is None for one in found) else FAILED
+        print_verified(found)
+    return FAILED if any(one.problem for one in found) else DONE
+
+
+def _lookback(days: Days, now: datetime) -> list[date]:
+    coverage = days.coverage(now)
+    oldest = coverage.yesterday - timedelta(days=days.timing.lookback_days)
+    return [row.day for row in coverage.rows if row.day >= oldest]
 
 
 def _simulate(call: Call) -> int:

@@ -4,14 +4,14 @@ import logging
 from itertools import islice
 from pathlib import Path
 
+from exporter.cli.logs import setup_logging
 from exporter.cli.show import print_table, shown_progress
 from exporter.clock import Clock
-from exporter.days.due import yesterday_of
-from exporter.logging_config import setup_logging
 from exporter.run import export_days
 from exporter.settings import Settings
 from exporter.simulator import Simulator, Status
-from exporter.wiring import new_run, open_exporter
+from exporter.window import yesterday_of
+from exporter.wiring import layout_of, new_run, open_exporter
 
 FOLDER = Path("demo")
 EVENTS_PER_HOUR = 400
@@ -32,8 +32,8 @@ def demo(clock: Clock) -> int:
         with shown_progress() as (progress, console):
             log_file = setup_logging(settings.log_level, settings.log_dir, clock.now(), secrets, console)
             logging.getLogger("exporter.simulator").setLevel(logging.WARNING)
-            with open_exporter(settings, clock, new_run(clock.now()), progress) as exporter:
-                result = export_days([day], exporter, force=True)
+            with open_exporter(settings, clock, new_run(clock.now()), progress) as core:
+                result = export_days([day], core, force=True)
     if not result.ok:
         return 1
     manifest = result.done[0].manifest
@@ -45,7 +45,7 @@ def demo(clock: Clock) -> int:
     print(
         f"\n{manifest.events:,} events, {manifest.size:,} bytes, SHA-256 {manifest.sha256[:16]}..., {manifest.state}."
     )
-    print(f"Its manifest: {settings.data_dir / settings.layout.manifest(day)}   The log: {log_file}")
+    print(f"Its manifest: {settings.data_dir / layout_of(settings).manifest(day)}   The log: {log_file}")
     with dump.open(encoding="utf-8") as text:
         print(f"The first event: {''.join(islice(text, 1, 2))[:100]}...\n")
     print("What to type next:")

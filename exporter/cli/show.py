@@ -7,14 +7,25 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from exporter.days.coverage import FAILED, MISSING, Coverage, Row, spans
+from exporter import report
+from exporter.days.coverage import FAILED, MISSING, Coverage, Row
+from exporter.days.manifest import DAMAGED
+from exporter.days.verify import Verified
 from exporter.report import Progress, Step, no_progress
+from exporter.window import spans
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 BARS = {Step.DOWNLOADING: "download", Step.UNZIPPING: "unzip", Step.WRITING: "write"}
-STYLES = {MISSING: "red", FAILED: "bold red", "provisional": "yellow", "final": "green", "running": "cyan"}
+STYLES = {
+    MISSING: "red",
+    FAILED: "bold red",
+    DAMAGED: "bold red",
+    "provisional": "yellow",
+    "final": "green",
+    "running": "cyan",
+}
 
 
 def print_json(document: object) -> None:
@@ -39,8 +50,23 @@ def print_status(coverage: Coverage, rows: Sequence[Row]) -> None:
         for first, last in spans(missing):
             print(f"  python -m exporter backfill --from {first} --to {last}")
     for row in rows:
-        if row.failure:
+        if row.damage:
+            print(f"{row.day} is damaged: {row.damage}")
+        elif row.failure:
             print(f"{row.day} failed last time: {row.failure.reason}")
+    if coverage.ignored:
+        print(report.days_ignored(coverage.ignored))
+    if coverage.never_an_event:
+        print(f"There is {report.NEVER_AN_EVENT}")
+
+
+def print_verified(found: Sequence[Verified]) -> None:
+    """The table of what was read back, then the problems in words."""
+    lines = [(str(v.day), "see below" if v.problem else "ok", f"{v.events:,}", f"{v.size:,}") for v in found]
+    print_table(("day", "result", "events", "bytes"), lines)
+    for one in found:
+        if one.problem:
+            print(f"{one.day}: {one.problem}")
 
 
 def print_table(head: Sequence[str], lines: Iterable[Sequence[str]], styles: Sequence[str] = ()) -> None:
@@ -95,8 +121,10 @@ class _AboveTheBars(logging.Handler):
 
 
 def _note(row: Row) -> str:
-    if row.failure:
+    if row.failure and not row.damage:
         return f"{row.failure.kind}, attempt {row.failure.attempts}"
-    if row.kept is not None:
-        return f"kept: a later export found {row.kept:,} events"
+    if row.fewer_found is not None:
+        return f"a later export found {row.fewer_found:,} events"
+    if row.quiet_hours:
+        return f"quiet hours: {', '.join(row.quiet_hours)}"
     return ""

@@ -4,8 +4,11 @@ The stamp in a name is the first minute of the data, UTC, so a rerun lands on th
 same in a folder and in a container; a prefix keeps several Amplitude projects apart.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+
+from exporter.errors import DamagedError, OtherSourceError
 
 MANIFESTS = "manifests/"
 FAILURES = "failures/"
@@ -40,6 +43,22 @@ class Layout:
     def lock(self, day: date) -> str:
         """Held by the exporter that is at work on the day."""
         return f"{self.prefix}{LOCKS}{_stamp(day)}"
+
+    def check_dump(self, name: str, day: date, where: str) -> None:
+        """Hold the dump's name in the record ``where`` of ``day`` against this layout's.
+
+        Raises:
+            OtherSourceError: days are stored under another EXPORT_DATA_OUTFILE.
+            DamagedError: that is no dump's name of this day.
+        """
+        if name == self.dump(day):
+            return
+        if re.fullmatch(rf"{re.escape(self.prefix + _stamp(day))}_[A-Za-z0-9_-]{{1,60}}\.json", name, re.ASCII):
+            raise OtherSourceError(
+                f"{where} belongs to {name}, and EXPORT_DATA_OUTFILE makes it {self.dump(day)}. Set it as it was, or "
+                "set EXPORT_PREFIX or EXPORT_CONTAINER for days with other names"
+            )
+        raise DamagedError(f"{where} is damaged: the dump that it names is not {self.dump(day)}")
 
     @property
     def dumps(self) -> str:

@@ -1,32 +1,36 @@
-"""What is known about a day: the manifest proves it, the failure record says what went wrong last.
+"""What is on record of a day: the manifest proves it, the failure record says what went wrong last.
 
-Both are small JSON documents with a format number. A reader refuses a newer format and accepts fields it does not
-know within its own.
+Both are small JSON documents with a format number. A reader refuses a newer format, and accepts fields that it does not
+know within its own. What stands in a record is checked here, by type and against the name it was found under: a record
+that does not fit is damaged, and proves nothing.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any, NotRequired, Self, TypedDict
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 import msgspec
 
-from exporter.errors import PermanentError
-from exporter.window import HOURS_A_DAY, day_end
+from exporter.errors import DamagedError, PermanentError
+from exporter.window import HOURS_A_DAY
 
-FORMAT = 1
-PROVISIONAL = "provisional"
-FINAL = "final"
+FORMAT = 2
+PROVISIONAL: Literal["provisional"] = "provisional"
+FINAL: Literal["final"] = "final"
+EMPTY: Literal["empty"] = "empty"
+SETTLED = frozenset({FINAL, EMPTY})
+"""The states of a day that may be loaded: nothing more is expected."""
+DAMAGED = DamagedError.kind
+"""The kind of a failure record that tells of stored bytes which do not fit their manifest."""
 
-Count = Annotated[int, msgspec.Meta(ge=0)]
+State = Literal["provisional", "final", "empty"]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+Hour = Annotated[str, msgspec.Meta(pattern="^([01][0-9]|2[0-3])$")]
+Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 WindowHours = Annotated[int, msgspec.Meta(ge=1, le=HOURS_A_DAY)]
-
-
-def state_at(day: date, started: datetime, settle: timedelta) -> str:
-    """Final when the export of ``day`` started ``settle`` after the day's end or later, else provisional."""
-    return FINAL if started >= day_end(day) + settle else PROVISIONAL
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class WindowRecord:
     archive_bytes: Count
 
 
-class Kept(TypedDict):
+class FewerFound(TypedDict):
     """An export that found fewer events than are stored, and left the day as it was."""
 
     events: Count
@@ -61,18 +65,21 @@ class Manifest:
 
     ``size`` (``bytes`` in the document) is the dump's.
     ``hours`` has an entry for each of the 24 hours. ``event_days`` counts the events per date of their
-    ``event_time`` ("none" where it has no date). ``etag`` is the dump's as the store gave it. ``kept`` is set when
-    a later export found fewer events and left the day as it was.
+    ``event_time`` ("none" where it has no date). ``etag`` is the dump's as the store gave it. ``rejected_sha256`` is
+    that of the rejected lines as they are stored ("" without any). ``unusual`` counts events that are legal JSON and
+    that loaders stumble over. ``window_days`` counts the days in a row that the window size worked for.
+    ``quiet_hours`` had many events the day before and have none. ``fewer_found`` is set when a later export found
+    fewer events and left the day as it was.
     """
 
     day: date
-    state: str
+    state: State
     dump: str
     events: Count
     rejected: Count
     size: Count
-    sha256: str
-    hours: Mapping[str, Mapping[str, int]]
+    sha256: Sha256
+    hours: Mapping[Hour, Mapping[str, Count]]
     windows: tuple[WindowRecord, ...]
     window_hours: WindowHours
     attempts: Count
@@ -83,47 +90,44 @@ class Manifest:
     started_at: Moment
     finished_at: Moment
     version: str
-    event_days: Mapping[str, int] = field(default_factory=dict)
+    event_days: Mapping[str, Count] = field(default_factory=dict)
     schema: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    kept: Kept | None = None
+    rejected_sha256: Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{64})?$")] = ""
+    unusual: Count = 0
+    window_days: Count = 1
+    quiet_hours: tuple[Hour, ...] = ()
+    fewer_found: FewerFound | None = None
     format: int = FORMAT
 
     def to_json(self) -> bytes:
         """The document as it is stored: UTF-8, indented, in the order of the fields."""
-        document = {"format": self.format, **asdict(self)}
+        document = {"format": FORMAT, **asdict(self)}
         document = {"bytes" if name == "size" else name: value for name, value in document.items()}
-        if self.kept is None:
-            del document["kept"]
-        return (json.dumps(document, indent=1, default=_plain, ensure_ascii=False) + "\n").encode()
+        if self.fewer_found is None:
+            del document["fewer_found"]
+        return (json.dumps(document | {"format": FORMAT}, indent=1, default=_plain, ensure_ascii=False) + "\n").encode()
 
-    @classmethod
-    def from_json(cls, text: bytes, where: str) -> Self:
-        """Read a stored manifest; ``where`` is its name, for the message.
+    @staticmethod
+    def from_json(text: bytes, where: str, day: date) -> "Manifest":
+        """Read the manifest of ``day``, stored as ``where``.
 
         Raises:
-            PermanentError: not a manifest, or a newer format than this version knows.
+            DamagedError: it is none, or another day's.
+            PermanentError: a newer format than this version knows.
         """
         document = _document(text, where)
-        document["size"] = document.pop("bytes", None)
-        try:
-            return msgspec.convert(document, cls)
-        except msgspec.ValidationError as error:
-            raise PermanentError(
-                f"{where} is not a manifest: {error}. Move it away and export the day again"
-            ) from error
+        if document["format"] == 1:
+            _upgrade(document)
+        if "bytes" in document:
+            document["size"] = document.pop("bytes")
+        found = _converted(document, Manifest, where, day)
+        if sum(found.event_hours().values()) != found.events:
+            raise DamagedError(f"{where} is damaged: the events of its hours do not add up to those of the day")
+        return found
 
-    def metadata(self) -> dict[str, str]:
-        """What the coverage needs, as blob metadata (ASCII), so that one listing is the whole coverage."""
-        return {
-            "state": self.state,
-            "events": str(self.events),
-            "bytes": str(self.size),
-            "rejected": str(self.rejected),
-            "sha256": self.sha256,
-            "etag": self.etag.strip('"'),
-            "finished": self.finished_at.isoformat(timespec="seconds"),
-            "kept": "" if self.kept is None else str(self.kept["events"]),
-        }
+    def event_hours(self) -> dict[str, int]:
+        """Events per hour."""
+        return {hour: found.get("events", 0) for hour, found in self.hours.items()}
 
 
 @dataclass(frozen=True)
@@ -131,7 +135,7 @@ class Failure:
     """The last failure of a day; ``window_hours`` is the widest window that may be asked next time."""
 
     day: date
-    kind: str
+    kind: Annotated[str, msgspec.Meta(pattern="^[a-z]{1,20}$")]
     reason: str
     attempts: Count
     window_hours: WindowHours
@@ -143,19 +147,23 @@ class Failure:
         """The record as it is stored: UTF-8, indented."""
         return (json.dumps(asdict(self), indent=1, default=_plain, ensure_ascii=False) + "\n").encode()
 
-    @classmethod
-    def from_json(cls, text: bytes, where: str) -> Self:
-        """Read a stored failure record.
+    @staticmethod
+    def from_json(text: bytes, where: str, day: date) -> "Failure":
+        """Read the failure record of ``day``, stored as ``where``.
 
         Raises:
-            PermanentError: not a failure record, or a newer format than this version knows.
+            DamagedError: it is none, or another day's.
+            PermanentError: a newer format than this version knows.
         """
-        try:
-            return msgspec.convert(_document(text, where), cls)
-        except msgspec.ValidationError as error:
-            raise PermanentError(
-                f"{where} is not a failure record: {error}. Delete it and export the day again"
-            ) from error
+        return _converted(_document(text, where), Failure, where, day)
+
+
+def _upgrade(document: dict[str, Any]) -> None:
+    """Format 1 had `kept`, and called a day final when Amplitude had nothing in it."""
+    if "kept" in document:
+        document["fewer_found"] = document.pop("kept")
+    if document.get("state") == FINAL and not document.get("events") and not document.get("rejected"):
+        document["state"] = EMPTY
 
 
 def _plain(value: Any) -> str:
@@ -166,13 +174,24 @@ def _plain(value: Any) -> str:
 
 def _document(text: bytes, where: str) -> dict[str, Any]:
     try:
-        document = json.loads(text)
-    except ValueError as error:
-        raise PermanentError(f"{where} is not JSON: {error}. Move it away and export the day again") from error
-    if not isinstance(document, dict) or not isinstance(document.get("format"), int):
-        raise PermanentError(f"{where} has no format number. Move it away and export the day again")
-    if document["format"] > FORMAT:
-        raise PermanentError(
-            f"{where} has format {document['format']}, this version knows {FORMAT}. Update the exporter"
-        )
+        document = msgspec.json.decode(text, type=dict[str, Any])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise DamagedError(f"{where} is damaged: it is not a JSON object in UTF-8") from None
+    number = document.get("format")
+    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+        raise DamagedError(f"{where} is damaged: it has no format number")
+    if number > FORMAT:
+        raise PermanentError(f"{where} has format {number}, this version knows {FORMAT}. Update the exporter")
     return document
+
+
+def _converted[Record: (Manifest, Failure)](
+    document: dict[str, Any], kind: type[Record], where: str, day: date
+) -> Record:
+    try:
+        found = msgspec.convert(document, kind)
+    except msgspec.ValidationError as error:
+        raise DamagedError(f"{where} is damaged: {error}") from error
+    if found.day != day:
+        raise DamagedError(f"{where} is damaged: it speaks of {found.day}, and its name of {day}")
+    return found

@@ -1,68 +1,59 @@
 """Make a day visible: dump, rejected lines, manifest, in this order, each undone by the next attempt.
 
-Between the commit and the manifest the day is not whole, and therefore due.
+Between the commit and the manifest the day is not whole, and therefore due. What is to be done has been decided.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from exporter.archive.rejected import RejectedLines
-from exporter.days.layout import Layout
-from exporter.days.manifest import FINAL, Manifest
-from exporter.days.rules import Known, Outcome, kept, proves, says_the_same
+from exporter.days.facts import Facts, proves
+from exporter.days.hours import note_hours
+from exporter.days.manifest import Manifest
+from exporter.days.rules import Decision, Outcome, StoredDay
+from exporter.days.stored import Days
 from exporter.errors import LostRaceError
 from exporter.report import Progress, Step
-from exporter.store import ANY, Draft, Store
-
-
-@dataclass(frozen=True)
-class Shelf:
-    """Where a day is put, and who is told of each step."""
-
-    store: Store
-    layout: Layout
-    progress: Progress
+from exporter.store import ANY, Draft
 
 
 def publish(
-    known: Known, new: Manifest, outcome: Outcome, shelf: Shelf, draft: Draft, rejected: RejectedLines
+    decision: Decision, stored: StoredDay, draft: Draft, rejected: RejectedLines, days: Days, progress: Progress
 ) -> Manifest:
     """Commit the dump, then its rejected lines, then the manifest that proves it; return the manifest that stands.
 
     Raises:
         LostRaceError: another exporter was first.
     """
-    store, layout, day = shelf.store, shelf.layout, new.day
-    match outcome:
-        case Outcome.KEPT if known.manifest:
-            new = kept(known.manifest, new)
-        case Outcome.UNCHANGED if known.manifest and known.dump and says_the_same(known, new):
-            store.delete(layout.failure(day))
-            return known.manifest
-        case Outcome.UNCHANGED if known.dump:
-            was_final = known.whole and known.manifest is not None and known.manifest.state == FINAL
-            new = replace(new, etag=known.dump.etag, state=FINAL if was_final else new.state)
-        case _:
-            metadata = {"sha256": new.sha256, "events": str(new.events), "run": new.run}
-            new = replace(new, etag=draft.commit(metadata))
-    if outcome is not Outcome.KEPT:
-        shelf.progress(Step.REJECTING, rejected.count, None)
-        _check_ours(store, new)
+    store, layout, manifest = days.store, days.layout, decision.manifest
+    if decision.writes_dump:
+        manifest = replace(manifest, etag=draft.commit(_metadata(manifest)))
+    if decision.outcome is not Outcome.KEPT:
+        progress(Step.REJECTING, rejected.count, None)
+        _check_ours(days, manifest)
         if rejected.count:
-            store.write(layout.rejected(day), rejected.open(), seen=ANY, metadata={})
+            store.write(layout.rejected(stored.day), rejected.open(), seen=ANY, metadata={})
         else:
-            store.delete(layout.rejected(day))
-    shelf.progress(Step.PROVING, 0, None)
-    store.write(layout.manifest(day), new.to_json(), seen=known.manifest_etag, metadata=new.metadata())
-    shelf.progress(Step.PROVEN, 0, None)
-    store.delete(layout.failure(day))
-    return new
+            store.delete(layout.rejected(stored.day))
+    progress(Step.PROVING, 0, None)
+    facts = Facts.of(manifest).metadata()
+    store.write(layout.manifest(stored.day), manifest.to_json(), seen=stored.manifest_etag, metadata=facts)
+    progress(Step.PROVEN, 0, None)
+    if stored.failure and not (stored.damage and decision.outcome is Outcome.KEPT):
+        store.delete(layout.failure(stored.day))
+    return manifest
 
 
-def _check_ours(store: Store, new: Manifest) -> None:
+def _metadata(manifest: Manifest) -> dict[str, str]:
+    """What the dump itself tells, for the case that its manifest is never written."""
+    hours = note_hours(manifest.event_hours())
+    return {"sha256": manifest.sha256, "events": str(manifest.events), "hours": hours, "run": manifest.run}
+
+
+def _check_ours(days: Days, manifest: Manifest) -> None:
     """Another exporter may have replaced the dump since our commit: then the rejected lines are its own, too.
 
     Raises:
         LostRaceError: it has.
     """
-    if not proves(store.stat(new.dump), new.sha256, new.etag):
-        raise LostRaceError(f"{new.dump} was replaced by another exporter before its manifest was written")
+    if not proves(days.store.stat(manifest.dump), Facts.of(manifest)):
+        raise LostRaceError(f"{manifest.dump} was replaced by another exporter before its manifest was written")

@@ -1,19 +1,30 @@
-"""What the store already has of a day, and what an export may do about it. The rules are pure."""
+"""What an export may do about a stored day. Pure: no store, no clock."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-from exporter.days.layout import Layout
-from exporter.days.manifest import Failure, Manifest, Source
+from exporter.days.facts import Facts, proves
+from exporter.days.hours import ALL_DAY
+from exporter.days.manifest import EMPTY, FINAL, PROVISIONAL, SETTLED, Failure, Manifest, Source, State
 from exporter.errors import OtherSourceError, RetriableError
-from exporter.store import Entry, Store
-from exporter.window import HOURS_A_DAY
+from exporter.store import Entry
+from exporter.window import HOURS_A_DAY, day_end
+
+BUSY_EVENTS = 100
+"""An hour with so many events the day before, and none now, keeps a day provisional."""
+NOTED_EVENTS = 50
+"""An hour with so many events the day before, and none now, is worth a note."""
+QUIET_DAYS = timedelta(days=7)
+"""From the day's end on, how long a day with quiet hours is asked for again."""
+GOOD_DAYS = 3
+"""So many days in a row with one window size, and the next day is asked for in windows of twice that."""
 
 
 class Outcome(StrEnum):
-    """What an export did to the stored day."""
+    """What an export did to the stored day. The values stand in log lines that infra/ queries for."""
 
     WRITTEN = "written"
     REPLACED = "replaced"
@@ -23,29 +34,29 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True)
-class Known:
-    """A day as the store has it now; each is None if it is not there.
+class StoredDay:
+    """A day as the store has it now; ``dump``, ``manifest`` and ``failure`` are None if they are not there.
 
-    ``unproven`` is the number of events in a dump that no manifest proves, left by an exporter that was stopped
-    between the two.
+    ``unproven`` are the events per hour of a dump that no manifest proves, left by an exporter that was stopped
+    between the two. ``damage`` says what does not fit, "" if nothing is known of any. ``hashed``: the dump's bytes were
+    read, and are those of the manifest.
     """
 
-    dump: Entry | None
-    manifest: Manifest | None
-    manifest_etag: str | None
-    failure: Failure | None
-    unproven: int = 0
+    day: date
+    dump: Entry | None = None
+    manifest: Manifest | None = None
+    manifest_etag: str | None = None
+    failure: Failure | None = None
+    unproven: Mapping[str, int] | None = None
+    damage: str = ""
+    hashed: bool = False
 
     @property
     def whole(self) -> bool:
         """Whether the manifest proves the dump that is there."""
-        return self.manifest is not None and proves(self.dump, self.manifest.sha256, self.manifest.etag)
-
-    @property
-    def window_hours(self) -> int:
-        """The widest window that may be asked for, as the last attempt left it."""
-        last = self.failure or self.manifest
-        return last.window_hours if last else HOURS_A_DAY
+        if self.manifest is None or self.damage:
+            return False
+        return self.hashed or proves(self.dump, Facts.of(self.manifest))
 
     @property
     def attempts(self) -> int:
@@ -53,60 +64,47 @@ class Known:
         return self.failure.attempts if self.failure else 0
 
 
-NOTHING = Known(None, None, None, None)
-"""Of a day that the store has nothing of, or nothing that can be read."""
+@dataclass(frozen=True)
+class Neighbours:
+    """What other days of the store tell: the manifest of the day before, else of the day after.
 
-
-def proves(dump: Entry | None, sha256: str, etag: str) -> bool:
-    """Whether a manifest with this SHA-256 and dump ETag belongs to ``dump``.
-
-    A blob carries its SHA-256 in its metadata, which survives a copy; a file is told by its size and time.
+    ``source`` is whose days the store holds, as far as any of them tells, and ``dump`` the name of that one.
     """
-    if dump is None:
-        return False
-    if dump.metadata and "sha256" in dump.metadata:
-        return dump.metadata["sha256"] == sha256
-    return dump.etag.strip('"') == etag.strip('"')
+
+    before: Manifest | None = None
+    after: Manifest | None = None
+    source: Source | None = None
+    dump: str = ""
 
 
-def look(store: Store, layout: Layout, day: date) -> Known:
-    """Read what the store has of ``day``."""
-    manifest = store.read(layout.manifest(day))
-    failure = store.read(layout.failure(day))
-    known = Known(
-        dump=store.stat(layout.dump(day)),
-        manifest=Manifest.from_json(manifest[0], layout.manifest(day)) if manifest else None,
-        manifest_etag=manifest[1] if manifest else None,
-        failure=Failure.from_json(failure[0], layout.failure(day)) if failure else None,
-    )
-    if known.dump is None or known.whole:
-        return known
-    return replace(known, unproven=_events_in(known.dump, store))
+@dataclass(frozen=True)
+class Decision:
+    """What to do with a day that has been exported: the manifest that will stand, and whether the dump is written.
+
+    The commit of a dump adds its ETag to the manifest. ``fewer`` are the hours that had more events before.
+    """
+
+    outcome: Outcome
+    manifest: Manifest
+    writes_dump: bool
+    fewer: tuple[str, ...] = ()
 
 
-def _events_in(dump: Entry, store: Store) -> int:
-    """As the blob's metadata says; a file's lines are counted, without those of the brackets."""
-    if dump.metadata and "events" in dump.metadata:
-        return int(dump.metadata["events"])
-    return max(0, sum(piece.count(b"\n") for piece in store.stream(dump.name)) - 2)
+def check_source(stored: Source | None, asked: Source, where: str) -> None:
+    """Refuse to write where another host or project did. A project that is not known ("") tells nothing.
 
-
-def check_source(stored: Manifest | None, source: Source) -> None:
-    """Refuse to write where another host or project did. An unknown project ("") is no evidence.
-
-    ``stored`` is the manifest of the day itself, or of a neighbour in the store.
+    ``stored`` is the source of the day itself, or of other days of the store; ``where`` names one of them.
 
     Raises:
-        OtherSourceError: the stored day came from elsewhere.
+        OtherSourceError: the stored days came from elsewhere.
     """
     if stored is None:
         return
-    hosts = _host(stored.source.url), _host(source.url)
-    projects = stored.source.project, source.project
-    for what, (has, asks) in (("host", hosts), ("project", projects)):
+    hosts = _host(stored.url), _host(asked.url)
+    for what, (has, asks) in (("host", hosts), ("project", (stored.project, asked.project))):
         if has and asks and has != asks:
             raise OtherSourceError(
-                f"this store holds {what} {has} ({stored.dump}), and the keys are for {what} {asks}. Nothing was "
+                f"this store holds {what} {has} ({where}), and the keys are for {what} {asks}. Nothing was "
                 "written. Set EXPORT_PREFIX or EXPORT_CONTAINER, so that each project has a place of its own"
             )
 
@@ -114,54 +112,101 @@ def check_source(stored: Manifest | None, source: Source) -> None:
 def _host(url: str) -> str:
     try:
         return urlsplit(url).hostname or ""
-    except ValueError:  # no evidence either
+    except ValueError:
         return ""
 
 
-def decide(known: Known, new: Manifest, *, force: bool) -> Outcome:
+def state_at(day: date, started: datetime, settle: timedelta, *, empty: bool, held: bool) -> State:
+    """The state of an export of ``day`` that started at ``started``.
+
+    Provisional until ``settle`` after the day's end; after that empty or final. ``held``: busy hours fell silent, so it
+    stays provisional for QUIET_DAYS.
+    """
+    if started < day_end(day) + settle or (held and started < day_end(day) + QUIET_DAYS):
+        return PROVISIONAL
+    return EMPTY if empty else FINAL
+
+
+def quiet_hours(before: Manifest | None, now: Mapping[str, int], busy: int) -> tuple[str, ...]:
+    """The hours that had ``busy`` events or more the day before and have none now.
+
+    Hours that are silent for the second day count as long as the day before waits for them itself.
+    """
+    if before is None:
+        return ()
+    waiting = before.quiet_hours if before.state == PROVISIONAL else ()
+    had = {hour for hour, events in before.event_hours().items() if events >= busy} | set(waiting)
+    return tuple(sorted(hour for hour in had if not now.get(hour)))
+
+
+def first_hours(stored: StoredDay, near: Neighbours) -> int:
+    """The window size (hours) to begin with: what worked last for this day, else for the day before or after it.
+
+    A neighbour's size doubles again after GOOD_DAYS days.
+    """
+    last = stored.failure or stored.manifest
+    if last:
+        return last.window_hours
+    neighbour = near.before or near.after
+    if neighbour is None:
+        return HOURS_A_DAY
+    grown = 2 if neighbour.window_days >= GOOD_DAYS else 1
+    return min(HOURS_A_DAY, neighbour.window_hours * grown)
+
+
+def window_days(hours: int, stored: StoredDay, near: Neighbours) -> int:
+    """How many days in a row windows of ``hours`` have worked for, this one included."""
+    same_day = stored.manifest
+    if same_day and same_day.window_hours == hours:
+        return same_day.window_days
+    neighbour = near.before or near.after
+    return neighbour.window_days + 1 if neighbour and neighbour.window_hours == hours else 1
+
+
+def decide(stored: StoredDay, new: Manifest, *, force: bool) -> Decision:
     """What to do with a day that has been exported as ``new`` says.
 
     Raises:
-        OtherSourceError: the stored day came from elsewhere.
         RetriableError: the stored dump lacks its manifest and holds more events than ``new``.
     """
-    check_source(known.manifest, new.source)
-    written = Outcome.WRITTEN if new.events else Outcome.EMPTY
-    if known.dump is None:
-        return written
-    if proves(known.dump, new.sha256, "") or (known.whole and known.manifest and known.manifest.sha256 == new.sha256):
-        return Outcome.UNCHANGED
-    if not known.whole:
-        if known.unproven > new.events and (not force or not new.events):
-            raise RetriableError(
-                f"{known.dump.name} was written by an exporter that was stopped before its manifest, and has "
-                f"{known.unproven} events; Amplitude gives {new.events} now. Try again later, force the day if fewer "
-                "is right, or delete the dump if the day is to be empty"
-            )
-        return written
-    old = known.manifest
-    fewer = old is not None and (new.events < old.events or hours_with_fewer(old, new))
+    old = stored.manifest
+    if stored.dump is None:
+        return Decision(Outcome.WRITTEN if new.events else Outcome.EMPTY, new, writes_dump=True)
+    had = stored.unproven if stored.unproven is not None else old.event_hours() if old else {}
+    fewer = hours_with_fewer(had, new)
     if fewer and (not force or not new.events):
-        return Outcome.KEPT
-    return Outcome.REPLACED
+        if stored.unproven is not None or old is None:
+            raise RetriableError(_unproven(stored.dump.name, sum(had.values()), new.events))
+        return Decision(Outcome.KEPT, _noted(old, new), writes_dump=False, fewer=fewer)
+    if not stored.damage and _holds(stored, new.sha256):
+        state = old.state if old and stored.whole and old.state in SETTLED else new.state
+        return Decision(Outcome.UNCHANGED, replace(new, etag=stored.dump.etag, state=state), writes_dump=False)
+    if stored.unproven is not None:
+        return Decision(Outcome.WRITTEN if new.events else Outcome.EMPTY, new, writes_dump=True)
+    return Decision(Outcome.REPLACED, new, writes_dump=True, fewer=fewer)
 
 
-def hours_with_fewer(old: Manifest, new: Manifest) -> list[str]:
+def hours_with_fewer(had: Mapping[str, int], new: Manifest) -> tuple[str, ...]:
     """The hours that had more events before. Another hour's growth does not make up for them."""
-    has = {hour: found.get("events", 0) for hour, found in new.hours.items()}
-    return [hour for hour, found in old.hours.items() if has.get(hour, 0) < found.get("events", 0)]
+    has = new.event_hours() | {ALL_DAY: new.events}
+    return tuple(hour for hour, events in sorted(had.items()) if has.get(hour, 0) < events)
 
 
-def kept(known: Manifest, new: Manifest) -> Manifest:
+def _holds(stored: StoredDay, sha256: str) -> bool:
+    """Whether the stored dump is known to have this content."""
+    if stored.dump and (stored.dump.metadata or {}).get("sha256") == sha256:
+        return True
+    return stored.whole and stored.manifest is not None and stored.manifest.sha256 == sha256
+
+
+def _noted(stored: Manifest, new: Manifest) -> Manifest:
     """The stored day's manifest, with a note about the export that found fewer events. Its state stays."""
-    return replace(known, kept={"events": new.events, "run": new.run, "at": new.finished_at})
+    return replace(stored, fewer_found={"events": new.events, "run": new.run, "at": new.finished_at})
 
 
-def says_the_same(known: Known, new: Manifest) -> bool:
-    """Whether the stored manifest needs no new one for the same content."""
-    old = known.manifest
+def _unproven(name: str, has: int, gives: int) -> str:
     return (
-        known.whole
-        and old is not None
-        and (old.state, old.rejected, old.kept, old.window_hours) == (new.state, new.rejected, None, new.window_hours)
+        f"{name} was written by an exporter that was stopped before its manifest, and has {has} events; Amplitude "
+        f"gives {gives} now (fewer in all, or in an hour). Try again later, force the day if fewer is right, or delete "
+        "the dump if the day is to be empty"
     )

@@ -4,49 +4,77 @@ import hashlib
 from dataclasses import dataclass
 from datetime import date
 
-from exporter.days.layout import Layout
 from exporter.days.manifest import Manifest
+from exporter.days.stored import Days
+from exporter.dump import read_back
 from exporter.errors import PermanentError
-from exporter.store import Store
+
+MISSING = "no manifest: the day is missing. Export it"
 
 
 @dataclass(frozen=True)
 class Verified:
-    """What reading a day back showed; ``problem`` is None when the dump is what the manifest says."""
+    """What reading a day back showed; ``problem`` is None when everything is what the manifest says.
+
+    ``damaged``: what is there does not fit, so the day has to be rewritten. A day that is not there is only missing.
+    """
 
     day: date
     events: int
     size: int
     problem: str | None
+    damaged: bool = False
 
 
-def verify_day(day: date, store: Store, layout: Layout) -> Verified:
-    """Compare the dump's bytes, lines and SHA-256 with the manifest. Memory does not grow with the dump.
+def verify_day(day: date, days: Days) -> Verified:
+    """Compare the bytes of the dump and of the rejected lines with the manifest. Memory does not grow with them.
 
     Raises:
         StoreError: the store cannot be read.
     """
-    stored = store.read(layout.manifest(day))
-    if stored is None:
-        return Verified(day, 0, 0, "no manifest: the day is missing. Export it")
+    name = days.layout.manifest(day)
+    while True:
+        before = days.store.read(name)
+        found = _verified(day, days)
+        if found.problem is None or days.store.read(name) == before:
+            return found  # else an exporter replaced the day meanwhile: once more
+
+
+def _verified(day: date, days: Days) -> Verified:
     try:
-        manifest = Manifest.from_json(stored[0], layout.manifest(day))
+        read = days.manifest(day)
     except PermanentError as error:
         return Verified(day, 0, 0, str(error))
-    if store.stat(manifest.dump) is None:
+    manifest = read.manifest
+    if manifest is None:
+        return Verified(day, 0, 0, read.damage or MISSING, damaged=bool(read.damage))
+    if days.store.stat(manifest.dump) is None:
         return Verified(day, 0, 0, f"{manifest.dump} is not there. Export the day again")
-    digest, size, lines = hashlib.sha256(), 0, 0
-    for piece in store.stream(manifest.dump):
+    dump = read_back(days.store.stream(manifest.dump))
+    if (dump.sha256, dump.size, dump.events) != (manifest.sha256, manifest.size, manifest.events):
+        problem = (
+            f"{manifest.dump} has {dump.events} events, {dump.size} bytes and SHA-256 {dump.sha256}; its manifest says "
+            f"{manifest.events}, {manifest.size} and {manifest.sha256}. Restore it, or export the day again"
+        )
+        return Verified(day, dump.events, dump.size, problem, damaged=True)
+    rejected = _rejected_problem(manifest, days)
+    return Verified(day, dump.events, dump.size, rejected, damaged=rejected is not None)
+
+
+def _rejected_problem(manifest: Manifest, days: Days) -> str | None:
+    """Without rejected lines in the day there may be those of a later attempt that failed: they prove nothing."""
+    name = days.layout.rejected(manifest.day)
+    if not manifest.rejected:
+        return None
+    if days.store.stat(name) is None:
+        return f"{name} is not there; it held {manifest.rejected} lines. Restore it, or export the day again"
+    digest, count = hashlib.sha256(), 0
+    for piece in days.store.stream(name):
         digest.update(piece)
-        size += len(piece)
-        lines += piece.count(b"\n")
-    events = max(0, lines - 2)  # the brackets have lines of their own
-    if (digest.hexdigest(), size, events) == (manifest.sha256, manifest.size, manifest.events):
-        return Verified(day, events, size, None)
-    return Verified(
-        day,
-        events,
-        size,
-        f"{manifest.dump} has {events} events, {size} bytes and SHA-256 {digest.hexdigest()}; its manifest says "
-        f"{manifest.events}, {manifest.size} and {manifest.sha256}. Restore it, or export the day again",
+        count += piece.count(b"\n")
+    if count == manifest.rejected and manifest.rejected_sha256 in ("", digest.hexdigest()):
+        return None
+    return (
+        f"{name} has {count} lines and SHA-256 {digest.hexdigest()}; the day's manifest says {manifest.rejected} and "
+        f"{manifest.rejected_sha256 or 'no hash'}. Restore it, or export the day again"
     )

@@ -5,6 +5,7 @@ import logging
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -13,20 +14,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.app.api import MOST_DAYS
-from exporter.app.chain import CRASHED, Chain, advance, chains, failed
+from exporter.app.chain import WITHOUT_A_WORD, Chain, advance, chains, give_up
 from exporter.clock import Deadline
-from exporter.days.layout import Layout
-from exporter.days.manifest import Failure
-from exporter.days.rules import look
-from exporter.errors import DayHeldError, DeadlineError, RetriableError
+from exporter.days.facts import Facts
+from exporter.days.manifest import Failure, Source
+from exporter.errors import CrashedError, DayHeldError, DeadlineError, RetriableError
 from exporter.export import Exporter
 from exporter.simulator import ALWAYS, Resized, Simulator, Status, TooManyRequests, When
 from exporter.store import ANY
-from tests.kit import DAY, Time, dump_of
+from tests.kit import DAY, dump_of
 from tests.kit.memory import MemoryStore
-from tests.kit.rules import FEW_HOURS, exporter_on, second_look
+from tests.kit.rules import FEW_HOURS, LAYOUT, days_on, exporter_on, second_look
 
-LAYOUT = Layout()
 BEFORE = DAY - timedelta(days=1)
 CHAIN = Chain("run-1", (DAY, BEFORE))
 REST = Chain("run-1", (BEFORE,))
@@ -50,18 +49,18 @@ def store() -> MemoryStore:
 @contextmanager
 def working(simulator: Simulator, store: MemoryStore, run: str = "run-1", **chosen: Any) -> Iterator[Exporter]:
     """An exporter of ``run`` that does not wait."""
-    with exporter_on(store, simulator, second_look(), run=run, **chosen) as exporter:
-        yield exporter
+    with exporter_on(store, simulator, second_look(), run=run, **chosen) as core:
+        yield core
 
 
-def step(chain: Chain, exporter: Exporter) -> Chain | None:
+def step(chain: Chain, core: Exporter) -> Chain | None:
     """One message, without a deadline."""
-    return advance(chain, exporter, Deadline(exporter.clock))
+    return advance(chain, core, Deadline(core.clock))
 
 
 def failure_of(store: MemoryStore, day: date = DAY) -> Failure:
     """The day's failure record."""
-    failure = look(store, LAYOUT, day).failure
+    failure = days_on(store).stored(day).failure
     assert failure is not None
     return failure
 
@@ -141,25 +140,25 @@ def test_the_longest_chain_fits_into_a_message() -> None:
 
 def test_the_first_day_is_exported_and_the_rest_goes_on(simulator: Simulator, store: MemoryStore) -> None:
     """After a step the first day is whole, no other was asked for, and the rest is the next message."""
-    with working(simulator, store) as exporter:
-        assert step(CHAIN, exporter) == REST
+    with working(simulator, store) as core:
+        assert step(CHAIN, core) == REST
         assert [request.first[:8] for request in simulator.requests] == ["20251106"]
-        assert step(REST, exporter) is None
+        assert step(REST, core) is None
     for day in CHAIN.days:
-        assert look(store, LAYOUT, day).whole
+        assert days_on(store).stored(day).whole
         assert b"".join(store.stream(LAYOUT.dump(day))) == dump_of(simulator.lines(day))
 
 
 def test_force_reaches_the_export(simulator: Simulator, store: MemoryStore) -> None:
     """A day that has fewer events now is kept, and replaced only by a chain with force."""
     simulator.add(Resized("03", -10, after=1))
-    with working(simulator, store) as exporter:
-        step(CHAIN, exporter)
-    before = look(store, LAYOUT, DAY).manifest
+    with working(simulator, store) as core:
+        step(CHAIN, core)
+    before = days_on(store).stored(DAY).manifest
     for run, force in (("run-2", False), ("run-3", True)):
-        with working(simulator, store, run) as exporter:
-            step(Chain(run, (DAY,), force), exporter)
-        after = look(store, LAYOUT, DAY).manifest
+        with working(simulator, store, run) as core:
+            step(Chain(run, (DAY,), force), core)
+        after = days_on(store).stored(DAY).manifest
         assert before is not None
         assert after is not None
         assert after.events == before.events - (10 if force else 0)
@@ -168,8 +167,8 @@ def test_force_reaches_the_export(simulator: Simulator, store: MemoryStore) -> N
 def test_a_retriable_failure_raises_with_a_record(simulator: Simulator, store: MemoryStore) -> None:
     """What may pass goes back to the platform; the record says so meanwhile."""
     simulator.add(Status(503, when=ALWAYS))
-    with working(simulator, store) as exporter, pytest.raises(RetriableError):
-        step(CHAIN, exporter)
+    with working(simulator, store) as core, pytest.raises(RetriableError):
+        step(CHAIN, core)
     assert (failure_of(store).kind, failure_of(store).run) == ("retriable", "run-1")
 
 
@@ -178,8 +177,8 @@ def test_a_permanent_failure_is_recorded_and_the_chain_goes_on(
 ) -> None:
     """Where asking again will not help it is not asked again: one request, a record, a line, the rest."""
     simulator.add(Status(302, when=When(hours="20251106")))
-    with working(simulator, store) as exporter:
-        assert step(CHAIN, exporter) == REST
+    with working(simulator, store) as core:
+        assert step(CHAIN, core) == REST
     assert failure_of(store).kind == "permanent"
     assert len(simulator.requests) == 1
     assert "day failed: day=2025-11-06 kind=permanent reason=" in caplog.text
@@ -191,8 +190,8 @@ def test_what_cannot_be_read_does_not_stop_the_chain(
 ) -> None:
     """A manifest or record of a newer version fails its day, once and with its name, and the chain goes on."""
     spoil(store, name)
-    with working(simulator, store) as exporter:
-        assert step(CHAIN, exporter) == REST
+    with working(simulator, store) as core:
+        assert step(CHAIN, core) == REST
     failures = [line for line in caplog.messages if line.startswith("day failed: day=2025-11-06 kind=permanent")]
     assert len(failures) == 1
     assert name in failures[0]
@@ -203,8 +202,8 @@ def test_a_day_that_is_not_over_is_left_out(
 ) -> None:
     """A message from a clock that is ahead asks for nothing; the log says why, and the chain goes on."""
     tomorrow = second_look().moment.date() + timedelta(days=1)
-    with working(simulator, store) as exporter:
-        assert step(Chain("run-1", (tomorrow, BEFORE)), exporter) == REST
+    with working(simulator, store) as core:
+        assert step(Chain("run-1", (tomorrow, BEFORE)), core) == REST
     assert simulator.requests == []
     assert f"{tomorrow} is not over yet" in caplog.text
 
@@ -230,8 +229,8 @@ def test_refused_keys_end_the_chain(
 ) -> None:
     """Nothing is sent on and nothing raises; the log has the request that takes up all days, the refused one too."""
     simulator.add(Status(status))
-    with working(simulator, store) as exporter:
-        assert step(chain, exporter) is None
+    with working(simulator, store) as core:
+        assert step(chain, core) is None
     assert failure_of(store).kind == "refused"
     (line,) = [line for line in caplog.messages if line.startswith("run run-1 stops")]
     assert f"Not tried: {len(chain.days) - 1} days" in line
@@ -242,10 +241,58 @@ def test_a_day_past_its_deadline_raises_with_a_record(simulator: Simulator, stor
     """The export gives up in time, with its own reason, before the platform would cut it off."""
     simulator.add(TooManyRequests(retry_after=120, when=ALWAYS))
     now = second_look()
-    with exporter_on(store, simulator, now, run="run-1") as exporter, pytest.raises(DeadlineError):
-        advance(CHAIN, exporter, Deadline(exporter.clock, now.seconds + 300))
+    with exporter_on(store, simulator, now, run="run-1") as core, pytest.raises(DeadlineError):
+        advance(CHAIN, core, Deadline(core.clock, now.seconds + 300))
     assert failure_of(store).kind == "deadline"
     assert now.seconds <= 300
+
+
+@contextmanager
+def keys_for_another(what: str, simulator: Simulator, store: MemoryStore) -> Iterator[Exporter]:
+    """An exporter whose settings do not fit the days of ``store``."""
+    changed = {"names": {"data_outfile": "other"}}.get(what, {})
+    with working(simulator, store, "run-0") as core:
+        step(Chain("run-0", (BEFORE,)), core)
+    stored = days_on(store).stored(BEFORE).manifest
+    assert stored is not None
+    source = stored.source
+    other = {"host": Source("https://analytics.eu.amplitude.com", source.project), "project": Source(source.url, "999")}
+    written = replace(stored, source=other.get(what, source))
+    store.write(LAYOUT.manifest(BEFORE), written.to_json(), seen=ANY, metadata=Facts.of(written).metadata())
+    simulator.requests.clear()
+    with working(simulator, store, **changed) as core:
+        yield core
+
+
+@pytest.mark.parametrize(
+    ("what", "days", "requests"),
+    [
+        ("host", (DAY, BEFORE), 0),
+        ("host", (BEFORE, DAY), 0),
+        ("project", (DAY, BEFORE), 1),
+        ("project", (BEFORE, DAY), 1),
+        ("names", (DAY, BEFORE), 0),
+        ("names", (BEFORE, DAY), 0),
+    ],
+)
+def test_what_belongs_to_another_project_ends_the_chain(
+    simulator: Simulator,
+    store: MemoryStore,
+    caplog: pytest.LogCaptureFixture,
+    what: str,
+    days: tuple[date, ...],
+    requests: int,
+) -> None:
+    """Keys or names of another project: nothing is written, not even a failure, and the log says what to do."""
+    with keys_for_another(what, simulator, store) as core:
+        before = {entry.name: store.read(entry.name) for entry in store.list("")}
+        assert step(Chain("run-1", days), core) is None
+    assert {entry.name: store.read(entry.name) for entry in store.list("")} == before
+    assert len(simulator.requests) == requests
+    (line,) = [line for line in caplog.messages if line.startswith(f"run run-1 stops at {days[0]}: ")]
+    assert "set EXPORT_PREFIX or EXPORT_CONTAINER" in line.replace("Set", "set")
+    again = '{"from": "2025-11-05", "to": "2025-11-06", "force": false}'
+    assert line.endswith(f"Not tried: 1 days. When that is right: POST /api/exports {again}")
 
 
 # Messages that come twice
@@ -253,31 +300,46 @@ def test_a_day_past_its_deadline_raises_with_a_record(simulator: Simulator, stor
 
 def test_a_message_that_comes_twice_is_passed_on(simulator: Simulator, store: MemoryStore) -> None:
     """The second copy of a finished day asks Amplitude for nothing and goes on with the rest."""
-    with working(simulator, store) as exporter:
-        assert step(CHAIN, exporter) == REST
-        assert step(CHAIN, exporter) == REST
+    with working(simulator, store) as core:
+        assert step(CHAIN, core) == REST
+        assert step(CHAIN, core) == REST
     assert len(simulator.requests) == 1
+
+
+def test_an_unchanged_day_that_comes_twice_is_passed_on(simulator: Simulator, store: MemoryStore) -> None:
+    """A look that found nothing new has done the day, too: its run is in the manifest, and a copy asks for nothing."""
+    with working(simulator, store, "run-0") as core:
+        step(Chain("run-0", (DAY,)), core)
+    dump = store.stat(LAYOUT.dump(DAY))
+    with working(simulator, store) as core:
+        assert step(CHAIN, core) == REST
+        assert step(CHAIN, core) == REST
+    assert len(simulator.requests) == 2
+    assert store.stat(LAYOUT.dump(DAY)) == dump
+    manifest = days_on(store).stored(DAY).manifest
+    assert manifest is not None
+    assert manifest.run == "run-1"
 
 
 def test_a_day_that_was_kept_is_passed_on(simulator: Simulator, store: MemoryStore) -> None:
     """A run that found fewer events has done the day, though the manifest is another run's."""
     simulator.add(Resized("17", -10, after=1))
-    with working(simulator, store, "run-0") as exporter:
-        step(Chain("run-0", (DAY,)), exporter)
-    with working(simulator, store) as exporter:
-        assert step(CHAIN, exporter) == REST
-        assert step(CHAIN, exporter) == REST
-    manifest = look(store, LAYOUT, DAY).manifest
+    with working(simulator, store, "run-0") as core:
+        step(Chain("run-0", (DAY,)), core)
+    with working(simulator, store) as core:
+        assert step(CHAIN, core) == REST
+        assert step(CHAIN, core) == REST
+    manifest = days_on(store).stored(DAY).manifest
     assert manifest is not None
     assert (manifest.run, len(simulator.requests)) == ("run-0", 2)
 
 
-@pytest.mark.parametrize("kind", ["permanent", CRASHED])
+@pytest.mark.parametrize("kind", ["permanent", CrashedError.kind])
 def test_a_day_that_this_run_gave_up_is_passed_on(simulator: Simulator, store: MemoryStore, kind: str) -> None:
     """The second copy of a day that cannot succeed does not try it once more."""
     put_failure(store, kind=kind)
-    with working(simulator, store) as exporter:
-        assert step(CHAIN, exporter) == REST
+    with working(simulator, store) as core:
+        assert step(CHAIN, core) == REST
     assert simulator.requests == []
 
 
@@ -285,32 +347,32 @@ def test_a_day_that_this_run_gave_up_is_passed_on(simulator: Simulator, store: M
 def test_a_failure_that_may_pass_is_tried_again(simulator: Simulator, store: MemoryStore, run: str) -> None:
     """An earlier attempt's record, or a given-up day of an earlier run, keeps nobody from trying."""
     put_failure(store, run=run, kind="retriable" if run == "run-1" else "permanent")
-    with working(simulator, store) as exporter:
-        assert step(CHAIN, exporter) == REST
-    assert look(store, LAYOUT, DAY).whole
-    assert look(store, LAYOUT, DAY).failure is None
+    with working(simulator, store) as core:
+        assert step(CHAIN, core) == REST
+    assert days_on(store).stored(DAY).whole
+    assert days_on(store).stored(DAY).failure is None
 
 
 def test_a_day_of_another_run_is_asked_for_again(simulator: Simulator, store: MemoryStore) -> None:
     """A whole day is no reason to skip it: a person, or the second look, wants it anew."""
     for run in ("run-0", "run-1"):
-        with working(simulator, store, run) as exporter:
-            step(Chain(run, (DAY,)), exporter)
+        with working(simulator, store, run) as core:
+            step(Chain(run, (DAY,)), core)
     assert len(simulator.requests) == 2
 
 
 def test_a_copy_ends_where_its_run_is_at_work(simulator: Simulator, store: MemoryStore) -> None:
     """Two copies of a chain become one: the one that comes second to a day ends without a trace."""
-    with store.lock(LAYOUT.lock(DAY), "run-1"), working(simulator, store) as exporter:
-        assert step(CHAIN, exporter) is None
+    with store.lock(LAYOUT.lock(DAY), "run-1"), working(simulator, store) as core:
+        assert step(CHAIN, core) is None
     assert (simulator.requests, list(store.list(LAYOUT.failures))) == ([], [])
 
 
 def test_a_day_held_by_another_run_comes_back(simulator: Simulator, store: MemoryStore) -> None:
     """The owner may die: the message waits its turn, and no failure is recorded."""
-    with store.lock(LAYOUT.lock(DAY), "run-2"), working(simulator, store) as exporter:
+    with store.lock(LAYOUT.lock(DAY), "run-2"), working(simulator, store) as core:
         with pytest.raises(DayHeldError, match="run-2"):
-            step(CHAIN, exporter)
+            step(CHAIN, core)
         assert list(store.list(LAYOUT.failures)) == []
     assert simulator.requests == []
 
@@ -318,9 +380,9 @@ def test_a_day_held_by_another_run_comes_back(simulator: Simulator, store: Memor
 # When the platform gave up
 
 
-def give_up(store: MemoryStore, now: Time | None = None) -> None:
+def give_up_on(store: MemoryStore) -> None:
     """What the poison queue's function asks for."""
-    failed(CHAIN, store, LAYOUT, (now or second_look()).moment)
+    give_up(CHAIN, days_on(store), second_look().moment)
 
 
 @pytest.mark.parametrize("window_hours", [None, 6])
@@ -328,9 +390,10 @@ def test_crashes_are_recorded(store: MemoryStore, caplog: pytest.LogCaptureFixtu
     """A day that only ever crashed gets a record; an older one's count and window go on in it."""
     if window_hours:
         put_failure(store, run="run-0", window_hours=window_hours)
-    give_up(store)
+    give_up_on(store)
     failure = failure_of(store)
-    assert (failure.kind, failure.run, failure.failed_at) == (CRASHED, "run-1", second_look().moment)
+    assert (failure.kind, failure.run, failure.failed_at) == ("crashed", "run-1", second_look().moment)
+    assert failure.reason == WITHOUT_A_WORD
     assert (failure.attempts, failure.window_hours) == ((4, 6) if window_hours else (1, 24))
     (line,) = caplog.messages
     assert line.startswith("day failed: day=2025-11-06 kind=crashed reason=gave up after every attempt: ")
@@ -340,7 +403,7 @@ def test_crashes_are_recorded(store: MemoryStore, caplog: pytest.LogCaptureFixtu
 def test_the_last_attempts_own_record_stands(store: MemoryStore, caplog: pytest.LogCaptureFixture) -> None:
     """Where an attempt said why it failed, that is the reason, unchanged."""
     before = put_failure(store)
-    give_up(store)
+    give_up_on(store)
     assert failure_of(store) == before
     assert caplog.messages == ["day failed: day=2025-11-06 kind=retriable reason=gave up after every attempt: bad luck"]
 
@@ -349,19 +412,35 @@ def test_the_last_attempts_own_record_stands(store: MemoryStore, caplog: pytest.
 def test_what_cannot_be_read_is_the_failure(store: MemoryStore, caplog: pytest.LogCaptureFixture, name: str) -> None:
     """A manifest or record of a newer version is named in a record that can be read."""
     spoil(store, name)
-    give_up(store)
+    give_up_on(store)
     (stored, _) = store.read(LAYOUT.failure(DAY)) or (b"", "")
-    failure = Failure.from_json(stored, LAYOUT.failure(DAY))
+    failure = Failure.from_json(stored, LAYOUT.failure(DAY), DAY)
     assert (failure.kind, failure.attempts, name in failure.reason) == ("permanent", 1, True)
     assert f"gave up after every attempt: {name}" in caplog.text
+
+
+@pytest.mark.parametrize("name", [LAYOUT.manifest(DAY), LAYOUT.failure(DAY)])
+def test_a_damaged_record_does_not_hide_a_crash(store: MemoryStore, name: str) -> None:
+    """What is no record at all is as if nobody had said anything: the crash is on record, and can be read."""
+    store.write(name, b"not JSON", seen=ANY, metadata={})
+    give_up_on(store)
+    failure = failure_of(store)
+    assert (failure.kind, failure.reason, failure.attempts, failure.run) == ("crashed", WITHOUT_A_WORD, 1, "run-1")
+
+
+def test_what_is_known_to_be_wrong_is_the_reason(store: MemoryStore, caplog: pytest.LogCaptureFixture) -> None:
+    """Who gives up and knows why nothing could be recorded says that instead."""
+    give_up(CHAIN, days_on(store), second_look().moment, "AMP_API_KEY is missing")
+    assert failure_of(store).reason == "AMP_API_KEY is missing"
+    assert caplog.messages[0].endswith("reason=gave up after every attempt: AMP_API_KEY is missing")
 
 
 def test_a_day_that_was_done_after_all_gets_no_record(
     simulator: Simulator, store: MemoryStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whoever dies after the manifest has done the day; giving up its message is no failure."""
-    with working(simulator, store) as exporter:
-        step(CHAIN, exporter)
+    with working(simulator, store) as core:
+        step(CHAIN, core)
     caplog.clear()
-    give_up(store)
-    assert (look(store, LAYOUT, DAY).failure, caplog.messages) == (None, [])
+    give_up_on(store)
+    assert (days_on(store).stored(DAY).failure, caplog.messages) == (None, [])

@@ -11,14 +11,14 @@ import pytest
 
 from exporter.app import page
 from exporter.app.rejections import MOST_BYTES, read_rejections
-from exporter.days.coverage import Coverage, Row, read_coverage
-from exporter.days.manifest import FINAL, PROVISIONAL, Failure
-from exporter.settings import Settings
+from exporter.days.coverage import Coverage, Row
+from exporter.days.due import Timing
+from exporter.days.manifest import DAMAGED, EMPTY, FINAL, PROVISIONAL, Failure
 from exporter.store import ANY
 from tests.browser.world import (
-    LAYOUT,
     NEWEST,
     NOW,
+    SPOILT,
     good_days,
     many_days,
     page_of,
@@ -27,6 +27,7 @@ from tests.browser.world import (
     put_rejected,
 )
 from tests.kit.memory import MemoryStore
+from tests.kit.rules import LAYOUT, days_on
 
 SETTLE = timedelta(hours=12)
 ONE = timedelta(days=1)
@@ -37,9 +38,9 @@ def noon(day: date, hour: int = 2) -> datetime:
     return datetime(day.year, day.month, day.day, hour, tzinfo=UTC)
 
 
-def failure(day: date = NEWEST) -> Failure:
+def failure(day: date = NEWEST, kind: str = "retriable") -> Failure:
     """A failed attempt at a day."""
-    return Failure(day, "retriable", "status 503", 2, 24, "run-1", noon(day + ONE))
+    return Failure(day, kind, "status 503", 2, 24, "run-1", noon(day + ONE))
 
 
 @pytest.mark.parametrize(
@@ -52,6 +53,14 @@ def failure(day: date = NEWEST) -> Failure:
         (Row(NEWEST), 2, "bad", "Yesterday is not there"),
         (Row(NEWEST, failure=failure()), 2, "bad", "Yesterday is not there: its export failed"),
         (Row(NEWEST, FINAL, whole=False, events=5), 2, "bad", "Yesterday is not there"),
+        (Row(NEWEST, EMPTY, whole=True), 13, "good", "Yesterday is there, and empty"),
+        (Row(NEWEST, record_damage="no JSON"), 2, "bad", "Yesterday is not there: it is damaged"),
+        (
+            Row(NEWEST, FINAL, whole=True, failure=failure(kind=DAMAGED)),
+            2,
+            "bad",
+            "Yesterday is not there: it is damaged",
+        ),
     ],
 )
 def test_the_first_sentence_is_about_yesterday(row: Row, hour: int, level: str, headline: str) -> None:
@@ -79,7 +88,17 @@ def test_all_states_are_told_and_counted() -> None:
     """90 days, each state with its number, totals over whole days, and what needs attention with its reason."""
     document = page_of(many_days())
     counts = dict(re.findall(r'<li><span class="badge .">(\w+)</span><b>(\d+)</b>', document))
-    assert counts == {"final": "82", "provisional": "1", "empty": "1", "running": "1", "failed": "2", "missing": "3"}
+    assert counts == {
+        "final": "81",
+        "provisional": "1",
+        "empty": "1",
+        "running": "1",
+        "failed": "2",
+        "damaged": "1",
+        "missing": "3",
+    }
+    assert "<dt>Failed, damaged or missing</dt><dd>6</dd>" in document
+    assert "<dt>Whole days</dt><dd>83 <small>of 90</small></dd>" in document
     assert "12 October 2025 to 14 October 2025" in document
     assert "one hour (20250924T14) has more than the 250 MB" in document
     assert "A later export found 120,300 events, fewer than the 178,222 that are stored" in document
@@ -88,7 +107,7 @@ def test_all_states_are_told_and_counted() -> None:
 def test_the_page_shows_the_rows_of_the_json() -> None:
     """Every row of the JSON is a row of the page: the same state, events and rejected lines."""
     store = many_days()
-    coverage = read_coverage(store, LAYOUT, NEWEST)
+    coverage = days_on(store).coverage(NOW)
     shown = re.findall(
         r"<tr id=d(\S+)>.*?<b class=.>(\w+)</b>.*?<td>([\d,]+|-)<td>.*?<td>([\d,]+|-)", page_of(store), re.DOTALL
     )
@@ -96,6 +115,90 @@ def test_the_page_shows_the_rows_of_the_json() -> None:
     assert sorted((day, state) for day, state, _, _ in shown) == [(str(row["day"]), row["state"]) for row in plain]
     numbers = {day: (events.replace(",", ""), lines) for day, _, events, lines in shown if events != "-"}
     assert numbers == {row["day"]: (str(row["events"]), str(row["rejected"])) for row in plain if row["finished_at"]}
+
+
+def attention(document: str) -> dict[str, str]:
+    """What needs attention: the text under each of its headings."""
+    notes = re.search(r'<ul class="notes">(.*?)</ul>', document, re.DOTALL)
+    entries = re.findall(r"<h3>(.*?)</h3>(.*?)</li>", notes[1] if notes else "", re.DOTALL)
+    return {words(head): words(told) for head, told in entries}
+
+
+def words(markup: str) -> str:
+    """The text of some markup."""
+    return " ".join(re.sub(r"<[^>]*>", "", markup).split())
+
+
+def test_a_damaged_day_says_what_does_not_fit() -> None:
+    """The reason and the way out; it is no failure beside that, not whole, and due however old it is."""
+    document = page_of(many_days())
+    told = attention(document)["20 September 2025 damaged"]
+    assert told == f"{SPOILT} The next run tries again."
+    assert "20 September 2025 failed" not in attention(document)
+    assert re.search(r"<tr id=d2025-09-20>.*?<b class=x>damaged</b><td>[\d,]+<td>", document)
+
+
+def test_a_damaged_record_is_told_with_its_name() -> None:
+    """A manifest that is none: the day stands under "Needs attention" and has no figures."""
+    store = good_days(3)
+    store.put(LAYOUT.manifest(NEWEST), b"not JSON", ANY, {})
+    document = page_of(store)
+    told = attention(document)["6 November 2025 damaged"]
+    assert told == "manifests/20251106_0000.json is damaged: it is not a JSON object in UTF-8 The next run tries again."
+    assert re.search(r"<tr id=d2025-11-06>.*?<b class=x>damaged</b><td>-<td>-<td>-", document)
+    assert "Yesterday is not there: it is damaged" in document
+
+
+@pytest.mark.parametrize(
+    ("hours", "state", "told"),
+    [
+        (
+            ("09",),
+            PROVISIONAL,
+            "No event in the hour 09, which had many the day before. The day is asked for again, for a week.",
+        ),
+        (
+            ("09", "10"),
+            FINAL,
+            "No event in the hours 09, 10, which had many the day before. If Amplitude was late, export the day again.",
+        ),
+    ],
+)
+def test_quiet_hours_are_told(hours: tuple[str, ...], state: str, told: str) -> None:
+    """Which hours, and what becomes of the day; its row says so and the calendar leads there."""
+    store = good_days(2)
+    put_day(store, NEWEST, 100, state, quiet_hours=hours)
+    document = page_of(store)
+    assert attention(document) == {"6 November 2025 quiet hours": told}
+    assert re.search(rf"<tr id=d2025-11-06>.*?<b class=.>{state}</b>, quiet hours<td>100<td>", document)
+    assert f"<a href=#d2025-11-06>6<i>{state}</i></a>" in document
+
+
+def test_fewer_found_are_told() -> None:
+    """A later export with fewer events: both numbers and the choice; the row says so."""
+    store = good_days(2)
+    put_day(store, NEWEST, 100, fewer_found={"events": 0, "run": "run-2", "at": NOW})
+    document = page_of(store)
+    assert attention(document) == {
+        "6 November 2025 fewer found": "A later export found 0 events, fewer than the 100 that are stored. "
+        "The stored day was kept; export it with force if fewer is right."
+    }
+    assert re.search(r"<tr id=d2025-11-06>.*?<b class=f>final</b>, fewer found since<td>100<td>", document)
+
+
+def test_a_project_without_any_event_is_asked_about() -> None:
+    """Days and not one event: these may be a portfolio's keys. One event, or a rejected line, and nothing is said."""
+    heading = "No event in any day so far"
+    store = MemoryStore()
+    for ago in range(3):
+        put_day(store, NEWEST - ago * ONE, 0, EMPTY)
+    told = attention(page_of(store))
+    assert told == {heading: "Are these the keys of the project that receives the events, and not of a portfolio?"}
+    put_day(store, NEWEST, 0, FINAL, rejected=1)
+    assert heading not in attention(page_of(store))
+    put_day(store, NEWEST, 1)
+    assert attention(page_of(store)) == {}
+    assert heading not in page_of(MemoryStore())
 
 
 def test_rejected_lines_are_told_without_their_content() -> None:
@@ -114,7 +217,8 @@ def test_a_rejected_file_that_is_odd_costs_no_page(content: bytes) -> None:
     store = good_days(1)
     put_day(store, NEWEST, 10, rejected=2)
     store.put(LAYOUT.rejected(NEWEST), content, ANY, {})
-    (found,) = read_rejections(store, LAYOUT, read_coverage(store, LAYOUT, NEWEST).rows)
+    days = days_on(store)
+    (found,) = read_rejections(days, days.coverage(NOW).rows)
     assert (found.count, found.first, found.more) == (2, (), 2)
     assert "2 lines rejected" in page_of(store)
 
@@ -124,11 +228,13 @@ def test_what_comes_from_outside_is_escaped() -> None:
     hostile = "<script>alert(1)</script>\"'&{{ 7 * 7 }}"
     store = many_days(reason=hostile)
     put_rejected(store, NEWEST - 2 * ONE, [hostile])
-    coverage = read_coverage(store, LAYOUT, NEWEST)
-    rejections = read_rejections(store, LAYOUT, coverage.rows)
-    document = page.render(coverage, coverage.rows, rejections, Settings(container=hostile), NOW)
+    put_failure(store, NEWEST - 3 * ONE, DAMAGED, hostile)
+    days = days_on(store)
+    coverage = days.coverage(NOW)
+    rejections = read_rejections(days, coverage.rows)
+    document = page.render(coverage, coverage.rows, rejections, days.timing, hostile, NOW)
     assert "<script" not in document
-    assert document.count("&lt;script&gt;alert(1)&lt;/script&gt;&#34;&#39;&amp;{{ 7 * 7 }}") == 3
+    assert document.count("&lt;script&gt;alert(1)&lt;/script&gt;&#34;&#39;&amp;{{ 7 * 7 }}") == 4
 
 
 def test_the_page_is_one_file_without_script() -> None:
@@ -187,8 +293,8 @@ def test_a_gap_says_what_to_do() -> None:
 
 def test_a_range_shows_its_days_and_the_freshness_of_all() -> None:
     """A range leaves out other days; yesterday is told all the same."""
-    coverage = read_coverage(good_days(30), LAYOUT, NEWEST)
-    document = page.render(coverage, coverage.rows[:3], (), Settings(), NOW)
+    coverage = days_on(good_days(30)).coverage(NOW)
+    document = page.render(coverage, coverage.rows[:3], (), Timing(), "amplitude/", NOW)
     assert document.count("<tr id=d") == 3
     assert "Yesterday is there, and final" in document
 
@@ -198,7 +304,7 @@ def test_a_held_lock_makes_a_day_running() -> None:
     store = good_days(3)
     for ago, lease in enumerate(({"lease": "leased"}, {"run": "killed"})):
         store.put(LAYOUT.lock(NEWEST - ago * ONE), b"", ANY, lease)
-    rows = read_coverage(store, LAYOUT, NEWEST).rows
+    rows = days_on(store).coverage(NOW).rows
     assert [row.plain()["state"] for row in rows] == ["final", "final", "running"]
     assert json.loads(json.dumps(rows[-1].plain()))["events"] == 123_456
 
@@ -208,10 +314,10 @@ def test_a_lock_alone_makes_no_days_missing(held: date) -> None:
     """A day at work before the oldest record is not the beginning of the coverage; in an empty store it is."""
     store = good_days(3)
     store.put(LAYOUT.lock(held), b"", ANY, {"lease": "leased"})
-    assert len(read_coverage(store, LAYOUT, NEWEST).rows) == 3
+    assert len(days_on(store).coverage(NOW).rows) == 3
     alone = MemoryStore()
     alone.put(LAYOUT.lock(NEWEST), b"", ANY, {"lease": "leased"})
-    assert [row.shown for row in read_coverage(alone, LAYOUT, NEWEST).rows] == ["running"]
+    assert [row.shown for row in days_on(alone).coverage(NOW).rows] == ["running"]
 
 
 @pytest.mark.parametrize(
@@ -228,21 +334,3 @@ def test_a_lock_alone_makes_no_days_missing(held: date) -> None:
 def test_a_browser_gets_the_page(accept: str, page_wanted: bool) -> None:
     """Who names HTML first gets the page; curl and programs get JSON."""
     assert page.wanted(accept) is page_wanted
-
-
-@pytest.mark.parametrize(
-    ("count", "said"),
-    [
-        (0, "0 bytes"),
-        (999, "999 bytes"),
-        (1_000, "1.0 kB"),
-        (99_949, "99.9 kB"),
-        (999_499, "999 kB"),
-        (999_500, "1.0 MB"),
-        (4_560_000_000, "4.6 GB"),
-        (1.2e15, "1,200.0 TB"),
-    ],
-)
-def test_bytes_are_said_in_three_digits(count: float, said: str) -> None:
-    """Decimal units, as storage is billed."""
-    assert page.size(count) == said

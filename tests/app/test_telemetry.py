@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from exporter.app.telemetry import operation
-from exporter.run import run
+from exporter.run import export_due
 from exporter.simulator import Simulator
 from tests.kit.memory import MemoryStore
 from tests.kit.rules import FEW_HOURS, exporter_on, first_look
@@ -63,7 +63,7 @@ def test_a_run_on_the_command_line_ends_with_its_summary(caplog: pytest.LogCaptu
     caplog.set_level(logging.INFO)
     with (
         Simulator(contents=FEW_HOURS) as simulator,
-        exporter_on(MemoryStore(), simulator, first_look()) as exporter,
+        exporter_on(MemoryStore(), simulator, first_look()) as core,
     ):
-        run(exporter)
+        export_due(core)
     assert caplog.messages[-1] == "run summary: newest=2025-11-06 due=1 done=1 failed=0 missing=0"

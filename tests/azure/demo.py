@@ -17,13 +17,13 @@ from pathlib import Path
 
 from azure.storage.blob import ContainerClient
 
+from exporter.cli.logs import setup_logging
 from exporter.cli.show import print_table
 from exporter.clock import Clock
-from exporter.days.due import yesterday_of
-from exporter.logging_config import setup_logging
 from exporter.run import export_days
 from exporter.settings import Settings
 from exporter.simulator import Simulator, Status
+from exporter.window import yesterday_of
 from exporter.wiring import new_run, open_exporter
 from tests.azure.azurite import Azurite, missing
 from tests.azure.identity import Identity
@@ -86,8 +86,8 @@ def export(day: date, env: dict[str, str], clock: Clock) -> bool:
     secrets = settings.api_key, settings.secret_key
     setup_logging(settings.log_level, settings.log_dir, clock.now(), secrets, logging.StreamHandler(sys.stderr))
     logging.getLogger("exporter.simulator").setLevel(logging.WARNING)
-    with open_exporter(settings, clock, new_run(clock.now())) as exporter:
-        return export_days([day], exporter).ok
+    with open_exporter(settings, clock, new_run(clock.now())) as core:
+        return export_days([day], core).ok
 
 
 def show(day: date, container: ContainerClient) -> None:

@@ -10,20 +10,17 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from exporter.app import page
 from exporter.app.rejections import read_rejections
-from exporter.days.coverage import read_coverage
-from exporter.days.due import yesterday_of
-from exporter.days.layout import Layout
-from exporter.days.manifest import FINAL, PROVISIONAL, Failure
-from exporter.settings import Settings
+from exporter.days.facts import Facts
+from exporter.days.manifest import DAMAGED, EMPTY, FINAL, PROVISIONAL, Failure
 from exporter.store import ANY
-from exporter.window import days_of
+from exporter.window import days_of, yesterday_of
 from tests.kit.memory import MemoryStore
-from tests.kit.rules import manifest_of
+from tests.kit.rules import LAYOUT, days_on, manifest_of
 
-LAYOUT = Layout()
 NOW = datetime(2025, 11, 7, 2, 30, tzinfo=UTC)
 NEWEST = yesterday_of(NOW)
 SLOW = "Amplitude answered 503 (Service Unavailable) to all 5 requests for 20251027T00..20251027T23"
@@ -31,10 +28,14 @@ BIG = (
     "one hour (20250924T14) has more than the 250 MB that an archive may take: set EXPORT_TMP_LIMIT_MB to 800 or "
     "more, on an instance with that much room, and export the day again"
 )
+SPOILT = (
+    f"20250920_0000_ampl_dump.json has 118204 events, 172577840 bytes and SHA-256 {'7' * 64}; its manifest says "
+    f"118204, 172577840 and {'20250920' * 8}. Restore it, or export the day again"
+)
 
 
-def put_day(store: MemoryStore, day: date, events: int, state: str = FINAL, rejected: int = 0, **kept: object) -> None:
-    """A whole day with its manifest."""
+def put_day(store: MemoryStore, day: date, events: int, state: str = FINAL, rejected: int = 0, **chosen: Any) -> None:
+    """A whole day with its manifest; ``chosen`` are fields of that."""
     sha256 = f"{day:%Y%m%d}" * 8
     store.put(LAYOUT.dump(day), b"[]", ANY, {"sha256": sha256})
     at = datetime(day.year, day.month, day.day, 2, 4, tzinfo=UTC) + timedelta(days=1 if state == PROVISIONAL else 2)
@@ -46,9 +47,10 @@ def put_day(store: MemoryStore, day: date, events: int, state: str = FINAL, reje
         rejected=rejected,
         sha256=sha256,
         finished_at=at,
-        **kept,
+        hours={"03": {"members": 1, "events": events}},
+        **chosen,
     )
-    store.put(LAYOUT.manifest(day), manifest.to_json(), ANY, manifest.metadata())
+    store.put(LAYOUT.manifest(day), manifest.to_json(), ANY, Facts.of(manifest).metadata())
 
 
 def put_failure(store: MemoryStore, day: date, kind: str, reason: str, attempts: int = 1) -> None:
@@ -70,7 +72,7 @@ def put_rejected(store: MemoryStore, day: date, reasons: list[str]) -> None:
 def many_days(count: int = 90, reason: str = SLOW) -> MemoryStore:
     """``count`` days up to `NEWEST`: nearly all good, and every other state among the last 60."""
     store, noise = MemoryStore(), random.Random(7)
-    bad = {ago: NEWEST - timedelta(days=ago) for ago in (2, 10, 23, 24, 25, 33, 43, 52, 1)}
+    bad = {ago: NEWEST - timedelta(days=ago) for ago in (1, 2, 5, 10, 33, 43, 47, 52)}
     for ago in range(count):
         day = NEWEST - timedelta(days=ago)
         if ago in {1, 10, 23, 24, 25, 33, 43}:
@@ -80,11 +82,13 @@ def many_days(count: int = 90, reason: str = SLOW) -> MemoryStore:
         rejected = {2: 4, 52: 1}.get(ago, 0)
         put_day(store, day, events, PROVISIONAL if ago == 0 else FINAL, rejected)
     if count > 60:
-        put_day(store, bad[33], 0)
-        kept = {"events": 120_300, "run": "run-2", "at": NOW - timedelta(days=9)}
-        put_day(store, NEWEST - timedelta(days=14), 178_222, FINAL, kept=kept)
+        put_day(store, bad[33], 0, EMPTY)
+        fewer = {"events": 120_300, "run": "run-2", "at": NOW - timedelta(days=9)}
+        put_day(store, NEWEST - timedelta(days=14), 178_222, FINAL, fewer_found=fewer)
+        put_day(store, bad[5], 163_001, FINAL, quiet_hours=("09", "10"))
         put_failure(store, bad[10], "retriable", reason, 5)
         put_failure(store, bad[43], "permanent", BIG)
+        put_failure(store, bad[47], DAMAGED, SPOILT)
         store.put(LAYOUT.lock(bad[1]), b"", ANY, {"run": "run-3", "lease": "leased"})
         found = ["not JSON at character 412: Expecting ',' delimiter", "not UTF-8 at byte 88", "not a JSON object"]
         put_rejected(store, bad[2], [*found, found[0]])
@@ -102,9 +106,11 @@ def good_days(count: int) -> MemoryStore:
 
 def page_of(store: MemoryStore, now: datetime = NOW) -> str:
     """The page about all days of a store."""
-    coverage = read_coverage(store, LAYOUT, yesterday_of(now))
-    rejections = read_rejections(store, LAYOUT, coverage.rows)
-    return page.render(coverage, coverage.rows, rejections, Settings(container="amplitude", prefix="web/"), now)
+    days = days_on(store)
+    coverage = days.coverage(now)
+    return page.render(
+        coverage, coverage.rows, read_rejections(days, coverage.rows), days.timing, "amplitude/web/", now
+    )
 
 
 @dataclass(frozen=True)

@@ -17,14 +17,12 @@ from typing import Any
 
 import pytest
 
-from exporter.days.layout import Layout
-from exporter.simulator import ALWAYS, FAULT_NAMES, OddLine, Simulator, Status, When, Wire
+from exporter.simulator import ALWAYS, FAULT_NAMES, Missing, OddLine, Simulator, Status, When, Wire
 from exporter.store.folder import LocalStore
 from tests.kit import DAY, KEYS, dump_of, files_in
-from tests.kit.rules import FEW_HOURS
+from tests.kit.rules import FEW_HOURS, FULL_HOURS, LAYOUT
 
 REPOSITORY = Path(__file__).parents[2]
-LAYOUT = Layout()
 DUMP, MANIFEST = LAYOUT.dump(DAY), LAYOUT.manifest(DAY)
 SECRETS = (*KEYS, base64.b64encode(":".join(KEYS).encode()).decode())
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} - (DEBUG|INFO|WARNING|ERROR) - .+")
@@ -161,12 +159,20 @@ def test_export_as_json(desk: Desk) -> None:
 
 
 def test_a_named_day_is_asked_again(desk: Desk) -> None:
-    """Also a final one; the same content changes nothing."""
+    """Also a final one; the same content changes nothing but what the manifest says of the run that looked."""
     desk.call("export", "--day", str(DAY))
-    before = files_in(desk.data)
+    before, written = files_in(desk.data), (desk.data / DUMP).stat()
     said = desk.call("export", "--day", str(DAY), "--json")
     assert (said.code, said.json["done"][0]["outcome"]) == (0, "unchanged")
-    assert files_in(desk.data) == before
+    after = files_in(desk.data)
+    assert (after.keys(), after[DUMP]) == (before.keys(), before[DUMP])
+    assert ((desk.data / DUMP).stat().st_ino, (desk.data / DUMP).stat().st_mtime_ns) == (
+        written.st_ino,
+        written.st_mtime_ns,
+    )
+    old, new = json.loads(before[MANIFEST]), json.loads(after[MANIFEST])
+    assert {name for name, value in new.items() if value != old[name]} <= {"run", "started_at", "finished_at"}
+    assert new["run"] != old["run"]
     assert len(desk.simulator.requests) == 2
 
 
@@ -210,7 +216,7 @@ def test_a_day_held_by_another_run_is_exit_code_1(desk: Desk) -> None:
         ("export --day 2025-02-30", "2025-02-30 is not a date"),
         ("export --day 2999-01-01", "2999-01-01 is not over yet (days are UTC)"),
         ("export --from 2025-11-06", "--from and --to go together"),
-        ("export --from 2025-11-07 --to 2025-11-06", "--from 2025-11-07 is after --to 2025-11-06"),
+        ("export --from 2025-11-07 --to 2025-11-06", "from 2025-11-07 is after to 2025-11-06"),
         ("export --day 2025-11-06 --to 2025-11-07", "use one of the two"),
         ("backfill --from 2025-11-06", "--to"),
         ("backfill --from 2025-11-06 --to 2999-01-01", "2999-01-01 is not over yet"),
@@ -284,7 +290,7 @@ def test_run_exports_the_due_days(desk: Desk) -> None:
 
 
 def test_backfill_goes_on_where_it_stopped(desk: Desk) -> None:
-    """Oldest day first; called again it asks only for what is not final yet."""
+    """Oldest day first; called again it asks only for what is not final or empty yet."""
     desk.simulator.add(Status(503, when=When(5, hours="20251105")))
     words = ("backfill", "--from", "2025-11-04", "--to", "2025-11-06", "--json")
     first = desk.call(*words)
@@ -295,7 +301,7 @@ def test_backfill_goes_on_where_it_stopped(desk: Desk) -> None:
     assert second.code == 0
     assert [done["day"] for done in second.json["done"]] == ["2025-11-05"]
     assert len(desk.simulator.requests) == asked + 1
-    assert "backfill: 3 of the range's days, 2 are final already" in second.err
+    assert "backfill: 3 of the range's days, 2 are final or empty already" in second.err
     assert desk.call(*words).json == {"done": [], "failed": []}
 
 
@@ -346,6 +352,89 @@ def test_status_as_json(desk: Desk) -> None:
     assert [row["state"] for row in document["days"]] == ["final", "missing", "missing"]
 
 
+def test_status_tells_of_damage(desk: Desk) -> None:
+    """A manifest that is none: the day is damaged, missing and due, with the reason, in words and as JSON."""
+    desk.call("export", "--day", recent(2))
+    day = date.fromisoformat(recent(2))
+    (desk.data / LAYOUT.manifest(day)).write_text("not JSON")
+    damage = f"{LAYOUT.manifest(day)} is damaged: it is not a JSON object in UTF-8"
+    said = desk.call("status")
+    assert said.code == 0
+    assert re.search(rf"^{day}  damaged +0 +0 +0$", said.out, re.MULTILINE)
+    assert f"\n{day} is damaged: {damage}\n" in said.out
+    assert "failed last time" not in said.out
+    assert "Newest whole day: none. Days since the first record: 3.\nMissing: 3." in said.out
+    document = desk.call("status", "--json").json
+    assert [(row["state"], row["damage"]) for row in document["days"]] == [
+        ("damaged", damage),
+        ("missing", None),
+        ("missing", None),
+    ]
+    assert document["missing"] == document["due"][::-1] == [recent(2), recent(1), recent(0)]
+
+
+def test_run_tells_of_damage_and_mends_it(desk: Desk) -> None:
+    """One line for the day that does not fit, though it is older than the lookback; after the run it is whole again."""
+    day = date.fromisoformat(recent(9))
+    desk.call("backfill", "--from", str(day), "--to", recent(0))
+    dump = (desk.data / LAYOUT.dump(day)).read_bytes()
+    (desk.data / LAYOUT.manifest(day)).write_text("{}")
+    said = desk.call("run", EXPORT_SETTLE_HOURS="0")
+    assert said.code == 0
+    reason = f"{LAYOUT.manifest(day)} is damaged: it has no format number"
+    assert f"WARNING - day damaged: day={day} reason={reason}\n" in said.err
+    assert f"day exported: day={day} state=final" in said.err
+    assert (desk.data / LAYOUT.dump(day)).read_bytes() == dump
+    assert desk.call("verify", "--day", str(day)).code == 0
+    assert "is damaged" not in desk.call("status").out
+
+
+def test_days_that_cannot_be_are_told_and_ignored(desk: Desk) -> None:
+    """Records of days to come, or older than Amplitude, make no rows and no gaps."""
+    desk.call("export", "--day", recent(0))
+    for day in (date(1999, 1, 1), date(2999, 1, 1)):
+        (desk.data / LAYOUT.manifest(day)).write_text("{}")
+    told = "days ignored: count=2 first=1999-01-01 last=2999-01-01: not over yet, or older than Amplitude"
+    said = desk.call("status")
+    assert said.code == 0
+    assert f"\n{told}\n" in said.out
+    assert "Days since the first record: 1.\n" in said.out
+    assert told in desk.call("run").err
+
+
+def test_a_project_without_any_event_is_asked_about(desk: Desk) -> None:
+    """Days and no event at all: status and run ask whose keys these are, as long as it is so."""
+    hint = "no event in any day so far: are these the keys of the project that receives the events, and not of a"
+    for hour in FULL_HOURS:
+        desk.simulator.add(Missing(f"{recent(1).replace('-', '')}T{hour:02}"))
+    assert hint not in desk.call("status").out
+    desk.call("export", "--day", recent(1))
+    said = desk.call("status")
+    assert re.search(rf"^{recent(1)}  empty ", said.out, re.MULTILINE)
+    assert f"\nThere is {hint} portfolio?\n" in said.out
+    for hour in FULL_HOURS:
+        desk.simulator.add(Missing(f"{recent(0).replace('-', '')}T{hour:02}"))
+    assert f"WARNING - {hint}" in desk.call("run").err
+    desk.call("export", "--day", recent(2))
+    assert hint not in desk.call("status").out
+    assert hint not in desk.call("run").err
+
+
+def test_another_projects_keys_stop_a_run(desk: Desk) -> None:
+    """No other day is tried, nothing of them is stored, and the sentence says what to set."""
+    desk.call("export", "--day", "2025-11-04")
+    before = files_in(desk.data)
+    with Simulator(events_per_hour=4, contents=FEW_HOURS, project=999) as other:
+        said = desk.call("backfill", "--from", "2025-11-04", "--to", "2025-11-06", "--json", AMP_BASE_URL=other.url)
+        assert len(other.requests) == 1
+    assert said.code == 1
+    (failed,) = said.json["failed"]
+    assert failed["day"] == "2025-11-05"
+    assert "Set EXPORT_PREFIX or EXPORT_CONTAINER" in failed["reason"]
+    assert "the run stops here, 1 days were not tried" in said.err
+    assert files_in(desk.data) == before
+
+
 def test_verify_reads_dumps_back(desk: Desk) -> None:
     """0 while every dump is what its manifest says, 1 when one is not."""
     desk.call("export", "--from", "2025-11-05", "--to", "2025-11-06")
@@ -360,7 +449,119 @@ def test_verify_reads_dumps_back(desk: Desk) -> None:
     assert re.search(r"^2025-11-05  ok ", bad.out, re.MULTILINE)
     assert f"{DUMP} has" in bad.out
     document = desk.call(*words, "--json").json
-    assert [one["problem"] is None for one in document] == [True, False]
+    assert [(one["problem"] is None, one["damaged"]) for one in document] == [(True, False), (False, True)]
+
+
+def spoil(desk: Desk) -> bytes:
+    """Export DAY, change a byte of its dump and leave its size and time as they were; return what it was."""
+    desk.call("export", "--day", str(DAY))
+    dump = desk.data / DUMP
+    good, written = dump.read_bytes(), dump.stat()
+    dump.write_bytes(good[:100] + b"?" + good[101:])
+    os.utime(dump, ns=(written.st_atime_ns, written.st_mtime_ns))
+    return good
+
+
+def test_verify_puts_damage_on_record(desk: Desk) -> None:
+    """A listing cannot see it, so the finding stays: status shows it, an export mends it, and then it is gone."""
+    good = spoil(desk)
+    assert "damaged" not in desk.call("status").out
+    problem = desk.call("verify", "--day", str(DAY), "--json", AMP_API_KEY="", AMP_SECRET_KEY="").json[0]["problem"]
+    record = json.loads((desk.data / LAYOUT.failure(DAY)).read_text())
+    assert (record["kind"], record["reason"], record["attempts"]) == ("damaged", problem, 1)
+    (row,) = [row for row in status_of(desk)["days"] if row["state"] != "missing"]
+    assert (row["day"], row["state"], row["damage"]) == (str(DAY), "damaged", problem)
+    assert str(DAY) in status_of(desk)["due"]
+    assert desk.call("verify", "--day", str(DAY)).code == 1
+    assert json.loads((desk.data / LAYOUT.failure(DAY)).read_text()) == record
+    said = desk.call("export", "--day", str(DAY), "--json")
+    assert (said.code, said.json["done"][0]["outcome"]) == (0, "replaced")
+    assert (desk.data / DUMP).read_bytes() == good
+    assert desk.call("verify", "--day", str(DAY)).code == 0
+    assert left(desk) == {DUMP, MANIFEST}
+
+
+def status_of(desk: Desk) -> Any:
+    """The whole coverage as JSON."""
+    return desk.call("status", "--days", "9999", "--json").json
+
+
+def test_verify_takes_back_what_is_whole_again(desk: Desk) -> None:
+    """A dump that was restored by hand: the record of its damage goes, other failures stay."""
+    good = spoil(desk)
+    assert desk.call("verify", "--day", str(DAY)).code == 1
+    (desk.data / DUMP).write_bytes(good)
+    assert desk.call("verify", "--day", str(DAY)).code == 0
+    assert left(desk) == {DUMP, MANIFEST}
+    desk.simulator.add(Status(503, when=ALWAYS))
+    desk.call("export", "--day", str(DAY))
+    assert desk.call("verify", "--day", str(DAY)).code == 0
+    assert left(desk) == {DUMP, MANIFEST, LAYOUT.failure(DAY)}
+
+
+def test_verify_repairs_what_does_not_fit(desk: Desk) -> None:
+    """With --repair the damaged day is written anew at once, and the others are not asked for."""
+    desk.call("export", "--day", "2025-11-05")
+    good = spoil(desk)
+    desk.simulator.requests.clear()
+    words = ("verify", "--from", "2025-11-05", "--to", "2025-11-06")
+    said = desk.call(*words, "--repair")
+    assert said.code == 0
+    assert re.search(r"^2025-11-06  see below ", said.out, re.MULTILINE)
+    assert "day exported: day=2025-11-06 state=final outcome=replaced" in said.err
+    assert [request.first[:8] for request in desk.simulator.requests] == ["20251106"]
+    assert (desk.data / DUMP).read_bytes() == good
+    assert desk.call(*words).code == 0
+    assert not (desk.data / LAYOUT.failure(DAY)).exists()
+
+
+def test_a_repair_that_fails_is_exit_code_1(desk: Desk) -> None:
+    """The damage stays on record until the day is whole; without anything to repair no day is asked for."""
+    spoil(desk)
+    desk.simulator.add(Status(503, when=When(5)))
+    said = desk.call("verify", "--day", str(DAY), "--repair")
+    assert said.code == 1
+    assert f"day failed: day={DAY} kind=retriable" in said.err
+    assert desk.call("verify", "--day", str(DAY), "--repair").code == 0
+    asked = len(desk.simulator.requests)
+    assert desk.call("verify", "--day", str(DAY), "--repair").code == 0
+    assert len(desk.simulator.requests) == asked
+
+
+def test_a_failed_attempt_does_not_hide_damage(desk: Desk) -> None:
+    """What does not fit stays known until the day is written anew, however many attempts fail before that."""
+    good = spoil(desk)
+    assert desk.call("verify", "--day", str(DAY)).code == 1
+    desk.simulator.add(Status(503, when=When(5)))
+    assert desk.call("export", "--day", str(DAY)).code == 1
+    assert [row["state"] for row in status_of(desk)["days"] if row["day"] == str(DAY)] == ["damaged"]
+    assert desk.call("export", "--day", str(DAY)).code == 0
+    assert (desk.data / DUMP).read_bytes() == good
+    assert desk.call("verify", "--day", str(DAY)).code == 0
+
+
+def test_verify_goes_on_after_a_record_of_a_newer_version(desk: Desk) -> None:
+    """A manifest that this version cannot read is a line of the result; it is not damage, and the others are read."""
+    desk.call("export", "--from", "2025-11-05", "--to", "2025-11-06")
+    (desk.data / LAYOUT.manifest(date(2025, 11, 5))).write_text('{"format": 99}')
+    said = desk.call("verify", "--from", "2025-11-05", "--to", "2025-11-06", "--json")
+    assert said.code == 1
+    newer, good = said.json
+    assert ("has format 99" in newer["problem"], newer["damaged"], good["problem"]) == (True, False, None)
+
+
+def test_a_repair_as_json_is_one_document(desk: Desk) -> None:
+    """What was found, and what became of it."""
+    spoil(desk)
+    said = desk.call("verify", "--day", str(DAY), "--repair", "--json")
+    assert said.code == 0
+    json.loads(said.out)
+
+
+def test_a_repair_needs_keys(desk: Desk) -> None:
+    """They are missed before anything is read, not after a long look at every dump."""
+    said = desk.call("verify", "--day", str(DAY), "--repair", AMP_API_KEY="")
+    assert (said.code, "AMP_API_KEY is missing" in said.err) == (2, True)
 
 
 def test_verify_takes_the_lookback_if_no_day_is_named(desk: Desk) -> None:

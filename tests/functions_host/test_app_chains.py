@@ -173,11 +173,12 @@ def test_refused_keys_end_the_chain_with_the_request_that_takes_it_up(app: App, 
     days = last_days(4)
     app.simulator.add(Status(status, when=on(days[1])))
     host = app.start()
-    send(host, days)
+    run = send(host, days)
     assert [taken.fate for taken in host.drain()] == ["deleted"] * 2
     assert app.json(LAYOUT.failure(days[1]))["kind"] == "refused"
     assert [app.asked(day) for day in days] == [1, 1, 0, 0]
-    (line,) = [line for line in said(host) if "refuses the keys. Not tried: 2 days" in line]
+    (line,) = [line for line in said(host) if line.startswith(f"run {run} stops at {days[1]}: ")]
+    assert "Not tried: 2 days. When that is right: " in line
     _, _, body = line.partition("POST /api/exports ")
     assert ask(host, "POST", body=json.loads(body)).status_code == 202
     host.drain()

@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 from azure.storage.blob import ContainerClient
 
-from exporter.simulator import Resized, Simulator
+from exporter.report import NEVER_AN_EVENT
+from exporter.simulator import Missing, Resized, Simulator
 from tests.azure.azurite import Azurite
 from tests.azure.identity import Identity
-from tests.functions_host.app import LAYOUT, POISON, QUEUE, ROOT, App, ask, last_days, said, yesterday
+from tests.functions_host.app import LAYOUT, POISON, QUEUE, ROOT, App, ask, last_days, said, send, yesterday
 from tests.functions_host.function import Binding, HostError
 from tests.functions_host.host import Host
 from tests.functions_host.http_front import HOST_KEY, MASTER_KEY, function_key
-from tests.kit.rules import FEW_HOURS
+from tests.kit.rules import FEW_HOURS, FULL_HOURS
 
 ONE = timedelta(days=1)
 
@@ -114,6 +115,40 @@ def test_the_due_days_are_one_chain_newest_first(app: App) -> None:
     assert [request.first[:8] for request in app.simulator.requests[1:]] == [f"{day:%Y%m%d}" for day in days[:3]]
     assert host.timer("nightly").check().said("Information")[-1].endswith(f"days=0 newest={days[0]} missing=0")
     assert host.queues.count(QUEUE) == 0
+
+
+def test_a_damaged_day_is_told_shown_and_mended(app: App) -> None:
+    """A manifest that is none is a line of the night and of the coverage; its day is queued, and whole after that."""
+    days = last_days(2)
+    host = app.start({"EXPORT_SETTLE_HOURS": "0"})
+    send(host, days)
+    host.drain()
+    app.container.upload_blob(LAYOUT.manifest(days[1]), b"not JSON", overwrite=True)
+    damage = f"{LAYOUT.manifest(days[1])} is damaged: it is not a JSON object in UTF-8"
+    shown = ask(host, "GET", f"/{days[1]}")
+    assert (shown.status_code, shown.json()["whole"], shown.json()["damage"]) == (200, False, damage)
+    assert [row["state"] for row in ask(host, "GET").json()["days"]] == ["damaged", "final"]
+    fired = host.timer("nightly").check()
+    assert fired.said("Warning") == [f"day damaged: day={days[1]} reason={damage}"]
+    assert fired.said("Information")[-1].endswith(f" days=1 newest={days[0]} missing=0")
+    host.drain()
+    app.check_whole(days[1])
+    assert ask(host, "GET", f"/{days[1]}").json()["damage"] is None
+    assert host.timer("nightly").check().said("Warning") == []
+
+
+def test_a_project_without_any_event_is_asked_about(app: App) -> None:
+    """As long as no day has an event, each night asks whose keys these are."""
+    for hour in FULL_HOURS:
+        app.simulator.add(Missing(f"{yesterday():%Y%m%d}T{hour:02}"))
+    host = app.start({"EXPORT_SETTLE_HOURS": "0"})
+    assert host.timer("nightly").check().said("Warning") == []
+    host.drain()
+    assert ask(host, "GET").json()["days"][0]["state"] == "empty"
+    assert host.timer("nightly").check().said("Warning") == [NEVER_AN_EVENT]
+    ask(host, "POST", f"/{yesterday() - ONE}")
+    host.drain()
+    assert host.timer("nightly").check().said("Warning") == []
 
 
 def test_a_wrong_setting_is_a_failure_line_not_a_vanished_app(app: App) -> None:

@@ -85,7 +85,7 @@ def test_failures_for_good_are_those_that_the_exporter_names() -> None:
     """The alert on a failed day knows each kind of failure that is not tried again, and the words of giving up."""
     query = next(query for _, query in _queries() if "ForGood" in query)
     named = set(re.findall(r'"(\w+)"', query.partition("Kind in (")[2].partition(")")[0]))
-    assert named == {errors.PermanentError.kind, errors.RefusedError.kind, chain.CRASHED}
+    assert named == {errors.PermanentError.kind, errors.RefusedError.kind, errors.CrashedError.kind}
     gave_up = re.findall(r'Reason has "([^"]+)"', query)
     assert gave_up
     assert gave_up[0] in Path(chain.__file__).read_text(encoding="utf-8")

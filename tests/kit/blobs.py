@@ -73,8 +73,8 @@ def exporting(
     env: dict[str, str], now: datetime = SECOND_LOOK, run: str = "run-again", progress: Progress = no_progress
 ) -> Iterator[Exporter]:
     """An exporter in this process."""
-    with open_exporter(Settings.from_mapping(env), Time(now).clock(), run, progress) as exporter:
-        yield exporter
+    with open_exporter(Settings.from_mapping(env), Time(now).clock(), run, progress) as core:
+        yield core
 
 
 def put_failure(env: dict[str, str], window_hours: int) -> None:

@@ -5,15 +5,18 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from exporter.amplitude.client import AmplitudeClient
+from exporter.days.layout import Layout
 from exporter.days.manifest import FINAL, Manifest, Source, WindowRecord
+from exporter.days.stored import Days
 from exporter.export import Exporter
 from exporter.report import Progress, no_progress
 from exporter.settings import Settings
 from exporter.simulator import Missing, Simulator
 from exporter.store import Store
+from exporter.wiring import days_in, new_client
 from tests.kit import DAY, Time
 
+LAYOUT = Layout()
 FULL_HOURS = (3, 17)
 FEW_HOURS = tuple(Missing(f"{hour:02}") for hour in range(24) if hour not in FULL_HOURS)
 """A small project: only two hours of a day hold events, so an export takes milliseconds."""
@@ -47,17 +50,8 @@ def exporter_on(
     """An exporter of the simulator's project; ``chosen`` are fields of Settings."""
     keys = {"api_key": simulator.api_key, "secret_key": simulator.secret_key, "base_url": simulator.url}
     settings = Settings(**keys | chosen)
-    client = AmplitudeClient(
-        settings.base_url,
-        (settings.api_key, settings.secret_key),
-        attempts=settings.max_attempts,
-        delay=settings.delay_seconds,
-        archive_limit=settings.archive_limit,
-        clock=now.clock(),
-        progress=progress,
-    )
-    with client:
-        yield Exporter(client, store, settings, now.clock(), run, progress)
+    with new_client(settings, now.clock(), progress) as client:
+        yield Exporter(client, days_in(store, settings), settings, now.clock(), run, progress)
 
 
 def manifest_of(day: date = DAY, **chosen: Any) -> Manifest:
@@ -70,7 +64,7 @@ def manifest_of(day: date = DAY, **chosen: Any) -> Manifest:
         "rejected": 0,
         "size": 1000,
         "sha256": "a" * 64,
-        "hours": {f"{hour:02}": {"members": 1, "events": 10 if hour == 3 else 0} for hour in range(24)},
+        "hours": {f"{h:02}": {"members": 1, "events": chosen.get("events", 10) if h == 3 else 0} for h in range(24)},
         "windows": (WindowRecord(f"{day:%Y%m%d}T00", f"{day:%Y%m%d}T23", 200, 500),),
         "window_hours": 24,
         "attempts": 1,
@@ -85,6 +79,11 @@ def manifest_of(day: date = DAY, **chosen: Any) -> Manifest:
         "schema": {"new": ("a_new_column",)},
     }
     return Manifest(**usual | chosen)
+
+
+def days_on(store: Store) -> Days:
+    """The days in ``store``, with the usual names and settings."""
+    return days_in(store, Settings())
 
 
 def night(number: int) -> Time:

@@ -91,9 +91,9 @@ def main() -> int:
     moment = datetime.fromisoformat(now)
     clock = Clock(lambda: moment, time.monotonic, time.sleep)
     progress = stopping(step, int(nth), signal.Signals[sent])
-    with open_exporter(Settings.from_mapping(os.environ), clock, run, progress) as exporter:
+    with open_exporter(Settings.from_mapping(os.environ), clock, run, progress) as core:
         try:
-            done = export_day(date.fromisoformat(day), exporter)
+            done = export_day(date.fromisoformat(day), core)
         except ExportError as error:
             log.error(f"{type(error).__name__}: {error}")
             return FAILED

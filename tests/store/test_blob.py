@@ -7,8 +7,6 @@ from typing import Any
 import pytest
 from azure.storage.blob import ContainerClient
 
-from exporter.days.coverage import read_coverage
-from exporter.days.due import yesterday_of
 from exporter.days.rules import Outcome
 from exporter.days.verify import verify_day
 from exporter.errors import SettingsError, StoreError
@@ -37,7 +35,7 @@ from tests.kit.blobs import (
     set_env,
     staged_in,
 )
-from tests.kit.rules import FEW_HOURS
+from tests.kit.rules import FEW_HOURS, days_on
 from tests.store.contract import StoreContract
 from tests.store.test_blob_draft import losing
 
@@ -78,8 +76,8 @@ class TestBlobStore(StoreContract):
 
 def export(env: dict[str, str], **chosen: Any) -> DayExported:
     """Export the day in this process."""
-    with exporting(env, **chosen) as exporter:
-        return export_day(DAY, exporter)
+    with exporting(env, **chosen) as core:
+        return export_day(DAY, core)
 
 
 def test_a_day_lands_in_the_container_by_managed_identity(
@@ -103,15 +101,15 @@ def test_a_day_lands_in_the_container_by_managed_identity(
 def test_an_unchanged_second_look_sends_nothing(
     env: dict[str, str], simulator: Simulator, store: Store, container: ContainerClient, azurite: Azurite
 ) -> None:
-    """The same content again: no block, no commit, the same ETag, nothing staged; the manifest becomes final once."""
+    """The same content again: no block, no commit, the same ETag, nothing staged; only the manifest is new."""
     export(asking(env, simulator), now=FIRST_LOOK)
     first = store.stat(DUMP)
     blob = container.get_blob_client(DUMP)
-    for look in range(2):
+    for _ in range(2):
         azurite.forget_traffic()
         assert export(asking(env, simulator), now=SECOND_LOOK).outcome == Outcome.UNCHANGED
         puts = [(sent.comp, sent.path.rsplit("/", 2)[-2:]) for sent in azurite.traffic() if sent.method == "PUT"]
-        assert [path for comp, path in puts if path[0] != "locks"] == [MANIFEST.split("/")][look:]
+        assert [path for comp, path in puts if path[0] != "locks"] == [MANIFEST.split("/")]
         assert store.stat(DUMP) == first
         assert staged_in(blob) == []
         assert manifest_in(store)["state"] == "final"
@@ -136,7 +134,7 @@ def test_status_takes_listings_only(env: dict[str, str], simulator: Simulator, s
     """The coverage reads no manifest: its figures are in the metadata that a listing shows."""
     done = export(asking(env, simulator)).manifest
     azurite.forget_traffic()
-    coverage = read_coverage(store, LAYOUT, yesterday_of(SECOND_LOOK))
+    coverage = days_on(store).coverage(SECOND_LOOK)
     assert {sent.comp for sent in azurite.traffic()} == {"list"}
     row = coverage.row(DAY)
     assert row.whole
@@ -148,10 +146,10 @@ def test_verify_finds_a_changed_byte(
 ) -> None:
     """A dump is read back against its manifest; one changed byte is found."""
     export(asking(env, simulator))
-    assert verify_day(DAY, store, LAYOUT).problem is None
+    assert verify_day(DAY, days_on(store)).problem is None
     text = contents(env)[DUMP]
     container.upload_blob(DUMP, text[:500] + b"?" + text[501:], overwrite=True)
-    problem = verify_day(DAY, store, LAYOUT).problem
+    problem = verify_day(DAY, days_on(store)).problem
     assert problem is not None
     assert "Restore it, or export the day again" in problem
 
@@ -162,11 +160,11 @@ def test_a_dump_without_its_manifest_is_not_whole(
     """A day whose manifest is missing is due; the next export proves it and sends no block."""
     export(asking(env, simulator))
     store.delete(MANIFEST)
-    assert not read_coverage(store, LAYOUT, DAY).row(DAY).whole
+    assert not days_on(store).coverage(SECOND_LOOK).row(DAY).whole
     azurite.forget_traffic()
     export(asking(env, simulator))
     assert sent_bytes(azurite) == 0
-    assert read_coverage(store, LAYOUT, DAY).row(DAY).whole
+    assert days_on(store).coverage(SECOND_LOOK).row(DAY).whole
 
 
 def test_a_full_disk_is_one_sentence_and_leaves_nothing(

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from exporter.errors import SettingsError
+from exporter.report import quiet_libraries
 
 FORMAT = "%(asctime)s - %(levelname)s - %(message)s"
 SHORTEST_SECRET = 4
@@ -51,9 +52,3 @@ def setup_logging(level: str, folder: Path, now: datetime, secrets: tuple[str, .
         root.addHandler(handler)
     quiet_libraries()
     return path
-
-
-def quiet_libraries() -> None:
-    """Foreign libraries log what this project says itself, and each of their own requests."""
-    for name, level in (("azure", logging.WARNING), ("msal", logging.WARNING), ("urllib3", logging.ERROR)):
-        logging.getLogger(name).setLevel(level)

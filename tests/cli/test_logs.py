@@ -1,6 +1,6 @@
 import logging
 
-from exporter.logging_config import Redacted
+from exporter.cli.logs import Redacted
 
 
 def test_secrets_are_blanked_wherever_they_stand() -> None:
