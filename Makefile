@@ -45,6 +45,10 @@ infra-check: $(DEV) $(NODE)  ## check infra/ offline, as far as the checks are a
 bench: $(DEV) $(NODE)  ## measure against other ways, in one run; writes docs/benchmarks.md
 	@$(PY) -m tests.bench $(ARGS)
 
+.PHONY: pins
+pins: $(DEV)  ## write requirements*.txt from requirements*.in; UPGRADE="--upgrade-package NAME" or "--upgrade" raises pins
+	@bash .ci/pins $(UPGRADE)
+
 .PHONY: clean
 clean:  ## remove what was set up here and what the demo wrote; never data/ or logs/
 	rm -rf $(VENV) tests/node/node_modules demo .pytest_cache .mypy_cache .ruff_cache .hypothesis build
@@ -54,12 +58,12 @@ $(RUN):
 	@python=$$(bash .ci/find-python) && \
 	echo "Setting up $(VENV) with $$("$$python" --version) ..." && \
 	rm -rf $(VENV) && "$$python" -m venv $(VENV) && \
-	$(PIP) -r requirements-cli.txt && \
+	$(PIP) --require-hashes -r requirements-cli.txt && \
 	touch $(subst $(BROKEN),,$@)
 
 $(DEV): $(RUN)
 	@echo "Setting up the tools for tests and checks ..." && \
-	$(PIP) -r requirements-dev.txt && \
+	$(PIP) --require-hashes -r requirements-dev.txt && \
 	touch $@
 
 # Azurite for the tests against Blob Storage. Without node they are skipped with a reason, never when CI=true.

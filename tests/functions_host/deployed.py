@@ -26,7 +26,7 @@ def packages(python: str) -> Path:
     requirements = ROOT / "requirements.txt"
 
     def install(folder: Path) -> None:
-        _run(python, "-m", "pip", "install", "--target", str(folder), "-r", str(requirements))
+        _run(python, "-m", "pip", "install", "--require-hashes", "--target", str(folder), "-r", str(requirements))
 
     return _made("packages", python, requirements.read_text(), install)
 
