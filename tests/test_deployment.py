@@ -16,6 +16,7 @@ import function_app
 from exporter.lease import LEASE_SECONDS
 from exporter.settings import SETTING_NAMES, Settings
 from tests.functions_host.deployed import ROOT, SITE, deploy
+from tests.package.pythons import python_of
 
 FUNCTIONS = {"nightly", "export_day", "export_day_failed", "rerun", "coverage"}
 IMPORT = "import sys; sys.path[:0] = sys.argv[1:3]; import function_app"
@@ -37,19 +38,6 @@ def run(python: str, tree: Path, code: str) -> subprocess.CompletedProcess[str]:
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tree of a deployment, for this Python."""
     return deploy(tmp_path_factory.mktemp("deployed"), sys.executable)
-
-
-def python_312() -> str | None:
-    """A Python 3.12 that works, if there is one; a pyenv shim that selects another version does not."""
-    pyenv = sorted(str(path) for path in (Path.home() / ".pyenv/versions").glob("3.12*/bin/python3"))
-    for candidate in ("python3.12", *pyenv):
-        try:
-            found = subprocess.run([candidate, "-m", "pip", "--version"], capture_output=True, text=True, check=False)
-        except FileNotFoundError:
-            continue
-        if found.returncode == 0 and "(python 3.12)" in found.stdout:
-            return candidate
-    return None
 
 
 # The import
@@ -94,10 +82,10 @@ def imported(tree: Path) -> Iterator[str]:
 
 def test_the_app_loads_on_python_312(tmp_path: Path) -> None:
     """There azure-functions is 1.26 and not 2: the same app indexes."""
-    python = python_312()
-    if python is None:
+    old = python_of("3.12")
+    if old is None:
         pytest.skip("no Python 3.12 with pip here: the app is deployed on 3.13")
-    done = run(python, deploy(tmp_path, python), IMPORT + LIST + "; print(sys.version_info[:2])")
+    done = run(old, deploy(tmp_path, old), IMPORT + LIST + "; print(sys.version_info[:2])")
     assert done.returncode == 0, done.stderr
     names, version = done.stdout.splitlines()
     assert (set(json.loads(names.replace("'", '"'))), version) == (FUNCTIONS, "(3, 12)")
