@@ -9,9 +9,9 @@ PIP  := $(PY) -m pip install --quiet --disable-pip-version-check
 sum  = $(shell cat $(1) | cksum | cut -d' ' -f1)
 
 # One environment per set of requirements. RUN is what the command line needs, DEV adds the tools.
-# An environment whose Python is gone (removed or replaced) is made anew.
+# An environment whose Python is gone (removed or replaced) is made anew, and so is one of another PYTHON, if one is named.
 BROKEN := $(shell $(PY) -c '' 2>/dev/null || echo broken)
-RUN    := $(VENV)/.run-$(call sum,requirements.txt requirements-cli.txt)$(BROKEN)
+RUN    := $(VENV)/.run-$(call sum,requirements.txt requirements-cli.txt)$(subst /,-,$(PYTHON))$(BROKEN)
 DEV    := $(VENV)/.dev-$(call sum,requirements.txt requirements-cli.txt requirements-dev.txt)
 NODE   := tests/node/node_modules/.package-lock.json
 
