@@ -14,6 +14,8 @@ from tests.package.pythons import python_of
 
 ROOT = Path(__file__).parents[2]
 NAMES = ["requirements", "requirements-cli", "requirements-dev", "requirements-release"]
+ALONE = "requirements-checkov"
+"""In an environment of its own, with versions of its own."""
 APP_ONLY = {"azure-functions", "azure-monitor-opentelemetry"}
 """What the function app needs and the command line does not."""
 
@@ -47,7 +49,7 @@ def version(requirement: Requirement) -> str:
     return only.version
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, ALONE])
 def test_every_file_is_known_by_its_hash(name: str) -> None:
     """Each requirement is one version with SHA-256 hashes: pip takes no file that is not among them."""
     assert pins(name)
@@ -57,7 +59,7 @@ def test_every_file_is_known_by_its_hash(name: str) -> None:
         assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", one) for one in hashes)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, ALONE])
 def test_what_is_asked_for_is_pinned(name: str) -> None:
     """Nobody changed a .in, or a .txt by hand, and forgot `make pins`: names, bounds and the words above them agree."""
     versions = {canonicalize_name(pin.name): version(pin) for pin, _ in pins(name)}
