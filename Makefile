@@ -9,9 +9,9 @@ PIP  := $(PY) -m pip install --quiet --disable-pip-version-check
 sum  = $(shell cat $(1) | cksum | cut -d' ' -f1)
 
 # One environment per set of requirements. RUN is what the command line needs, DEV adds the tools.
-# An environment whose Python is gone (removed or replaced) is made anew.
+# An environment whose Python is gone (removed or replaced) is made anew, and so is one of another PYTHON, if one is named.
 BROKEN := $(shell $(PY) -c '' 2>/dev/null || echo broken)
-RUN    := $(VENV)/.run-$(call sum,requirements.txt requirements-cli.txt)$(BROKEN)
+RUN    := $(VENV)/.run-$(call sum,requirements.txt requirements-cli.txt)$(subst /,-,$(PYTHON))$(BROKEN)
 DEV    := $(VENV)/.dev-$(call sum,requirements.txt requirements-cli.txt requirements-dev.txt)
 NODE   := tests/node/node_modules/.package-lock.json
 
@@ -45,6 +45,10 @@ infra-check: $(DEV) $(NODE)  ## check infra/ offline, as far as the checks are a
 bench: $(DEV) $(NODE)  ## measure against other ways, in one run; writes docs/benchmarks.md
 	@$(PY) -m tests.bench $(ARGS)
 
+.PHONY: pins
+pins: $(DEV)  ## write requirements*.txt from requirements*.in; UPGRADE="--upgrade-package NAME" or "--upgrade" raises pins
+	@bash .ci/pins $(UPGRADE)
+
 .PHONY: clean
 clean:  ## remove what was set up here and what the demo wrote; never data/ or logs/
 	rm -rf $(VENV) tests/node/node_modules demo .pytest_cache .mypy_cache .ruff_cache .hypothesis build
@@ -54,12 +58,12 @@ $(RUN):
 	@python=$$(bash .ci/find-python) && \
 	echo "Setting up $(VENV) with $$("$$python" --version) ..." && \
 	rm -rf $(VENV) && "$$python" -m venv $(VENV) && \
-	$(PIP) -r requirements-cli.txt && \
+	$(PIP) --require-hashes -r requirements-cli.txt && \
 	touch $(subst $(BROKEN),,$@)
 
 $(DEV): $(RUN)
 	@echo "Setting up the tools for tests and checks ..." && \
-	$(PIP) -r requirements-dev.txt && \
+	$(PIP) --require-hashes -r requirements-dev.txt && \
 	touch $@
 
 # Azurite for the tests against Blob Storage. Without node they are skipped with a reason, never when CI=true.

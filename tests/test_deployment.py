@@ -15,7 +15,8 @@ import pytest
 import function_app
 from exporter.settings import SETTING_NAMES, Settings
 from exporter.store.blob_lease import LEASE_SECONDS
-from tests.functions_host.deployed import ROOT, SITE, deploy, deployed_files
+from tests.functions_host.deployed import ROOT, SITE, deploy
+from tests.package.pythons import python_of
 
 FUNCTIONS = {"nightly", "export_day", "export_day_failed", "rerun", "coverage"}
 IMPORT = "import sys; sys.path[:0] = sys.argv[1:3]; import function_app"
@@ -39,63 +40,12 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return deploy(tmp_path_factory.mktemp("deployed"), sys.executable)
 
 
-def python_312() -> str | None:
-    """A Python 3.12 that works, if there is one; a pyenv shim that selects another version does not."""
-    pyenv = sorted(str(path) for path in (Path.home() / ".pyenv/versions").glob("3.12*/bin/python3"))
-    for candidate in ("python3.12", *pyenv):
-        try:
-            found = subprocess.run([candidate, "-m", "pip", "--version"], capture_output=True, text=True, check=False)
-        except FileNotFoundError:
-            continue
-        if found.returncode == 0 and "(python 3.12)" in found.stdout:
-            return candidate
-    return None
-
-
-# The files
-
-
-def test_the_files_are_exactly_the_apps() -> None:
-    """Deployed are the triggers, the core with all its files, host.json and the requirements; nothing else."""
-    left_out = {"cli", "simulator", "__pycache__"}
-    core = [path.relative_to(ROOT) for path in (ROOT / "exporter").rglob("*") if path.is_file()]
-    expected = {path for path in core if not left_out.intersection(path.parts) and path.name != "__main__.py"}
-    expected |= {Path("function_app.py"), Path("host.json"), Path("requirements.txt")}
-    assert set(deployed_files(ROOT)) == expected
-
-
-def test_nothing_private_is_deployed(tmp_path: Path) -> None:
-    """Keys, events and environments that lie about in the folder stay where they are."""
-    private = [
-        ".env",
-        ".env.production",
-        ".git/config",
-        ".github/workflows/ci.yml",
-        ".venv/pyvenv.cfg",
-        ".venv-3.12/pyvenv.cfg",
-        "local.settings.json",
-        "data/20251106_0000_ampl_dump.json",
-        "logs/log_20251107_020000.log",
-        "demo/data/manifests/20251106_0000.json",
-        "build/packages/x.py",
-        "tests/conftest.py",
-        "exporter/__pycache__/chain.cpython-313.pyc",
-        "exporter/simulator/server.py",
-        "README.md",
-    ]
-    for name in [*private, "function_app.py", "exporter/app/chain.py"]:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    (tmp_path / ".funcignore").write_text((ROOT / ".funcignore").read_text())
-    assert set(deployed_files(tmp_path)) == {Path("function_app.py"), Path("exporter/app/chain.py")}
-
-
 # The import
 
 
 def test_requirements_alone_are_enough(tree: Path) -> None:
     """With nothing but requirements.txt installed, the app and every module of its tree can be imported."""
-    modules = [f"exporter.{path.stem}" for path in (tree / "exporter").glob("*.py") if path.stem != "__init__"]
+    modules = [".".join(path.relative_to(tree).with_suffix("").parts) for path in apps_modules(tree)]
     code = f"{IMPORT}; import importlib; [importlib.import_module(name) for name in {modules}]{LIST}"
     done = run(sys.executable, tree, code)
     assert done.returncode == 0, done.stderr
@@ -114,9 +64,15 @@ def test_requirements_hold_what_is_imported_late(tree: Path) -> None:
     assert {"azure", "msgspec", "requests"} <= set(names)
 
 
+def apps_modules(tree: Path) -> list[Path]:
+    """The modules of exporter/ that the app uses. The command line's are uploaded, too, and never imported there."""
+    others = {"cli", "simulator", "__main__.py"}
+    return [path for path in (tree / "exporter").rglob("*.py") if not others.intersection(path.parts)]
+
+
 def imported(tree: Path) -> Iterator[str]:
     """The packages that the tree's own modules import, wherever in them."""
-    for path in (tree / "function_app.py", *(tree / "exporter").rglob("*.py")):
+    for path in (tree / "function_app.py", *apps_modules(tree)):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
                 yield from (alias.name.split(".")[0] for alias in node.names)
@@ -126,10 +82,10 @@ def imported(tree: Path) -> Iterator[str]:
 
 def test_the_app_loads_on_python_312(tmp_path: Path) -> None:
     """There azure-functions is 1.26 and not 2: the same app indexes."""
-    python = python_312()
-    if python is None:
+    old = python_of("3.12")
+    if old is None:
         pytest.skip("no Python 3.12 with pip here: the app is deployed on 3.13")
-    done = run(python, deploy(tmp_path, python), IMPORT + LIST + "; print(sys.version_info[:2])")
+    done = run(old, deploy(tmp_path, old), IMPORT + LIST + "; print(sys.version_info[:2])")
     assert done.returncode == 0, done.stderr
     names, version = done.stdout.splitlines()
     assert (set(json.loads(names.replace("'", '"'))), version) == (FUNCTIONS, "(3, 12)")

@@ -9,30 +9,16 @@ import shutil
 import subprocess
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from fnmatch import fnmatchcase
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.package.funcignore import deployed_files
 
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "build"
 SITE = ".python_packages/lib/site-packages"
-WORKER = re.compile(r"^(azure-functions-runtime|grpcio|protobuf)==", re.MULTILINE)
+WORKER = re.compile(r"^((?:azure-functions-runtime|grpcio|protobuf)==[^\\\n]+)", re.MULTILINE)
 """What the worker has beside the app: Microsoft's runtime, and the link to the host."""
-
-
-def deployed_files(root: Path) -> Iterator[Path]:
-    """Every file below ``root`` that .funcignore leaves, relative to it."""
-    patterns = [line.strip() for line in (root / ".funcignore").read_text().splitlines() if line.strip()]
-    for folder, folders, files in root.walk():
-        here = folder.relative_to(root)
-        folders[:] = [name for name in folders if not _ignored(here / name, patterns)]
-        yield from (here / name for name in sorted(files) if not _ignored(here / name, patterns))
-
-
-def _ignored(path: Path, patterns: Sequence[str]) -> bool:
-    """Gitignore's rules, as far as the file uses them: with a slash from the root, else a name anywhere."""
-    whole = PurePosixPath(path)
-    return any(fnmatchcase(str(whole) if "/" in pattern else whole.name, pattern) for pattern in patterns)
 
 
 def packages(python: str) -> Path:
@@ -40,14 +26,14 @@ def packages(python: str) -> Path:
     requirements = ROOT / "requirements.txt"
 
     def install(folder: Path) -> None:
-        _run(python, "-m", "pip", "install", "--target", str(folder), "-r", str(requirements))
+        _run(python, "-m", "pip", "install", "--require-hashes", "--target", str(folder), "-r", str(requirements))
 
     return _made("packages", python, requirements.read_text(), install)
 
 
 def worker(python: str) -> str:
     """The Python of an environment that has a worker's own packages, and nothing else."""
-    pins = [line for line in (ROOT / "requirements-dev.txt").read_text().splitlines() if WORKER.match(line)]
+    pins = WORKER.findall((ROOT / "requirements-dev.txt").read_text())
 
     def install(folder: Path) -> None:
         _run(python, "-m", "venv", str(folder))
