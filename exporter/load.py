@@ -135,6 +135,8 @@ def _load_window(tries: Tries, loader: Loader) -> WindowRecord:
         try:
             if answer.archive:
                 _take_in(answer.archive, window, found, loader)
+            if tries.gateway_timeouts:  # usually too much data
+                loader.evidence.windows.append(window)
             loader.evidence.check(answer.status, window, found.members.keys())
         except BadArchiveError as error:
             loader.dump.back(text)

@@ -83,7 +83,9 @@ def open_exporter(
     settings: Settings, clock: Clock, run_id: str, progress: Progress = no_progress
 ) -> Iterator["Exporter"]:
     """Everything that an export works with."""
-    from exporter.export import Exporter  # noqa: PLC0415 - as above
+    from exporter.export import Exporter, Limits  # noqa: PLC0415 - as above
+
+    limits = Limits(settings.rejected_limit, settings.max_rejected_percent)
 
     with new_client(settings, clock, progress) as client, open_days(settings, progress) as days:
-        yield Exporter(client, days, settings, clock, run_id, progress)
+        yield Exporter(client, days, limits, clock, run_id, progress)
