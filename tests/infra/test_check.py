@@ -4,13 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.infra import check
+from tests.infra import check, compiler
 
 
-@pytest.mark.parametrize("run", [check.bicep, check.queries, check.checkov], ids=lambda run: run.__name__)
+@pytest.mark.parametrize(
+    "run", [check.compiled, check.evaluated, check.types, check.queries, check.checkov], ids=lambda run: run.__name__
+)
 def test_templates_are_clean(run: Callable[[Path], check.Outcome]) -> None:
     """No check has anything to say about infra/ as it is."""
-    outcome = run(check.INFRA)
+    outcome = run(compiler.INFRA)
     if outcome.clean is None:
         pytest.skip(outcome.text)
     assert outcome.clean, outcome.text

@@ -9,7 +9,7 @@ from threading import Thread
 
 import pytest
 
-from tests.infra.check import INFRA
+from tests.infra.compiler import INFRA
 
 KEY = "made-up-function-key"
 DAY = "2025-11-06"

@@ -10,9 +10,9 @@ import pytest
 
 from exporter import chain, errors, report
 from exporter.settings import SETTING_NAMES
-from tests.infra.check import INFRA, ROOT, workbook_queries
+from tests.infra.check import workbook_queries
+from tests.infra.compiler import INFRA, ROOT
 
-COMMAND_LINE_ONLY = {"EXPORT_STORAGE_CONNECTION_STRING", "EXPORT_DATA_DIR", "EXPORT_LOG_DIR"}
 TEMPLATES = sorted(INFRA.rglob("*.bicep"))
 OPERATIONS = ROOT / "docs/operations.md"
 DAY = date(2025, 11, 6)
@@ -39,11 +39,6 @@ LINES = [
 
 def _text(name: str) -> str:
     return (INFRA / name).read_text(encoding="utf-8")
-
-
-def _app_settings() -> dict[str, str]:
-    block = _text("modules/app.bicep").partition("name: 'appsettings'")[2].partition("\n  }\n")[0]
-    return dict(re.findall(r"^    (\w+): (.+)$", block, re.MULTILINE))
 
 
 def _queries() -> Iterator[tuple[str, str]]:
@@ -90,12 +85,6 @@ def test_failures_for_good_are_those_that_the_exporter_names() -> None:
     assert gave_up[0] in Path(chain.__file__).read_text(encoding="utf-8")
 
 
-def test_every_setting_of_the_app_is_in_the_template() -> None:
-    """A deployment replaces all app settings, so that a setting left out here would be lost."""
-    names = {name for name in _app_settings() if name.startswith(("AMP_", "EXPORT_"))}
-    assert names == SETTING_NAMES - COMMAND_LINE_ONLY
-
-
 def test_example_file_names_every_setting_of_the_app() -> None:
     """``local.settings.json.example`` has them all but the address, in whose place it has the emulator."""
     example = json.loads((ROOT / "local.settings.json.example").read_text(encoding="utf-8"))["Values"]
@@ -110,13 +99,6 @@ def test_readme_names_every_setting() -> None:
     assert {name for row in rows for name in re.findall(r"`((?:AMP|EXPORT)_\w+)`", row)} == SETTING_NAMES
 
 
-def test_telemetry_is_sent_for_the_exporter_alone() -> None:
-    """The root logger would send the logs of its own requests for ever."""
-    settings = _app_settings()
-    assert settings["PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY"] == "'true'"
-    assert settings["PYTHON_APPLICATIONINSIGHTS_LOGGER_NAME"] == "'exporter'"
-
-
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
 def test_every_parameter_and_output_is_described(template: Path) -> None:
     """Nobody has to guess what a parameter means."""
@@ -124,24 +106,6 @@ def test_every_parameter_and_output_is_described(template: Path) -> None:
     declared = re.findall(r"^(?:param|output) (\w+)", text, re.MULTILINE)
     described = re.findall(r"^@description\('.+'\)\n(?:@\w+\([^@]*?\)\n)*(?:param|output) (\w+)", text, re.MULTILINE)
     assert declared == described
-
-
-def test_commands_for_an_administrator_are_the_roles_of_the_template() -> None:
-    """Whoever may not assign roles hands over commands for the very roles that the template would assign."""
-    ids = {
-        "Storage Blob Data Owner": "b7e6dc6d-f1e8-4753-8033-0f276bb0955b",
-        "Storage Queue Data Contributor": "974c5e8b-45b9-4653-ba55-5f855dd0fb88",
-        "Storage Table Data Contributor": "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3",
-        "Storage Blob Data Contributor": "ba92f5b4-2d11-453d-a403-e96b0029c9fe",
-        "Storage Blob Data Reader": "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1",
-        "Key Vault Secrets User": "4633458b-17de-408a-b874-0445c86b69e6",
-        "Monitoring Metrics Publisher": "3913510d-42f4-4e42-8a64-420c390055eb",
-    }
-    guid = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-    assigned = set(re.findall(guid, _text("modules/roles.bicep") + _text("modules/readers.bicep")))
-    commands = set(re.findall(r'--role "([^"]+)"', _text("main.bicep")))
-    assert commands == set(ids)
-    assert assigned == set(ids.values())
 
 
 def test_alerts_point_to_what_there_is_to_read() -> None:
