@@ -42,7 +42,7 @@ infra-check: $(DEV) $(NODE)  ## check infra/ offline, as far as the checks are a
 	@$(PY) -m tests.infra.check
 
 .PHONY: infra-snapshots
-infra-snapshots: $(DEV)  ## write infra/snapshots/ anew: what would be deployed
+infra-snapshots: $(DEV)  ## write infra/snapshots/ anew (what would be deployed)
 	@$(PY) -m tests.infra.snapshots
 
 .PHONY: bench
