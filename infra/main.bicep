@@ -543,3 +543,6 @@ output appPrincipalId string = identity.outputs.principalId
 
 @description('The workspace that holds the logs.')
 output workspaceId string = monitoring.outputs.workspaceId
+
+@description('The workspace as log queries address it.')
+output logWorkspace string = monitoring.outputs.workspaceCustomerId

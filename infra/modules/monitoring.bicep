@@ -51,6 +51,9 @@ resource component 'Microsoft.Insights/components@2020-02-02' = {
 @description('The workspace.')
 output workspaceId string = workspace.id
 
+@description('What log queries are addressed to.')
+output workspaceCustomerId string = workspace.properties.customerId
+
 @description('The Application Insights component.')
 output componentId string = component.id
 
