@@ -1,112 +1,52 @@
 """What compiles and would fail in Azure, or go wrong in silence: refused with a sentence, or put right."""
 
-import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.infra import compiler
+from tests.infra.given import ID, PUT_RIGHT, REFUSED
 from tests.infra.warm import Compiler
 
-ID, OTHER = "00000000-0000-0000-0000-00000000000a", "00000000-0000-0000-0000-00000000000b"
 GOOD = {"READERS": ID, "ALERT_EMAILS": "you@example.com"}
 
 pytestmark = pytest.mark.skipif(compiler.program() is None, reason=compiler.WHERE_TO_GET_IT)
-
-# What is refused, and why: a variable's value, and words of the sentence.
-REFUSED = [
-    ("EXPORTER_NAME", "Amp-Exp-", 'name: "Amp-Exp-" is not lower-case letters and digits'),
-    ("EXPORTER_NAME", "ab", "name"),
-    ("EXPORTER_NAME", "tenletters", "name"),
-    ("AZURE_LOCATION", "eastus", "location"),
-    ("AZURE_LOCATION", "belgiumcentral", "location"),
-    ("LOCATION_OUTSIDE_EU", "east-us", 'locationOutsideEu: "east-us" is not the short name of a region'),
-    ("AZURE_ENV_NAME", "a b", 'environmentName: "a b" is not a name of azd'),
-    ("TAGS", '{"a?": "b"}', 'tags: "a?" is no tag'),
-    ("TAGS", json.dumps({"long": "x" * 257}), 'tags: "long" is no tag'),
-    ("TAGS", json.dumps({f"t{number}": "" for number in range(49)}), "tags: more than 48"),
-    ("AMP_BASE_URL", "http://amplitude.com", "ampBaseUrl: it has to begin with https://"),
-    ("AMP_BASE_URL", "", "ampBaseUrl: it has to begin with https://"),
-    ("AMP_BASE_URL", "https://amplitude.com/api", 'ampBaseUrl: "amplitude.com/api" is not https:// and a host'),
-    ("AMP_BASE_URL", "https://me:key@amplitude.com", "is not https:// and a host, without a path"),
-    ("EXPORT_CONTAINER", "Dumps", 'exportContainer: "Dumps" is not lower-case'),
-    ("EXPORT_CONTAINER", "my_dumps", 'exportContainer: "my_dumps" is not lower-case'),
-    ("EXPORT_CONTAINER", "-dumps", "has a hyphen at an end, or two in a row"),
-    ("EXPORT_CONTAINER", "my--dumps", "has a hyphen at an end, or two in a row"),
-    ("EXPORT_CONTAINER", "ab", "exportContainer"),
-    ("EXPORT_PREFIX", "web", 'exportPrefix: "web" does not end with a slash'),
-    ("EXPORT_PREFIX", "/web/", 'exportPrefix: "/web/" has a slash in front'),
-    ("EXPORT_PREFIX", "web//a/", "or two in a row"),
-    ("EXPORT_PREFIX", "wéb/", 'exportPrefix: "wéb/" is not letters'),
-    ("EXPORT_DATA_OUTFILE", "a/b", 'exportDataOutfile: "a/b" is not letters'),
-    ("EXPORT_DATA_OUTFILE", "", "exportDataOutfile"),
-    ("EXPORT_SCHEDULE", "", 'exportSchedule: "" has not six fields'),
-    ("EXPORT_SCHEDULE", "0 2 * * *", "has not six fields"),
-    ("EXPORT_SCHEDULE", "0 0  2 * * *", "has not six fields"),
-    ("EXPORT_SCHEDULE", "0 0 25 * * *", "exportSchedule: 25 is more than 23"),
-    ("EXPORT_SCHEDULE", "0 0 two * * *", "is not six fields"),
-    ("EXPORT_SCHEDULE", "0 123456 2 * * *", "exportSchedule: 123456 is more than 59"),
-    ("EXPORT_TMP_LIMIT_MB", "64", "exportTmpLimitMb"),
-    ("EXPORT_TMP_LIMIT_MB", "many", "exportTmpLimitMb"),
-    ("EXPORT_MAX_ATTEMPTS", "6", "exportMaxAttempts"),
-    ("EXPORT_DELAY_SECONDS", "60.5", 'exportDelaySeconds: "60.5" is not a number from 0 to 60'),
-    ("EXPORT_DELAY_SECONDS", "1,5", 'exportDelaySeconds: "1,5" is not a number'),
-    ("EXPORT_DELAY_SECONDS", ".", 'exportDelaySeconds: "." is not a number'),
-    ("EXPORT_MAX_REJECTED_PERCENT", "101", 'exportMaxRejectedPercent: "101" is not a number from 0 to 100'),
-    ("EXPORT_MAX_REJECTED_PERCENT", "", "exportMaxRejectedPercent"),
-    ("EXPORT_LOG_LEVEL", "ERROR", "exportLogLevel"),
-    ("PYTHON_VERSION", "3.11", "pythonVersion"),
-    ("INSTANCE_MEMORY_MB", "1024", "instanceMemoryMb: 1024 is not 512, 2048 or 4096"),
-    ("REDUNDANCY", "LRS", "exportRedundancy"),
-    ("RETENTION_DAYS", "-1", "retentionDays"),
-    ("RESTORE_DAYS", "366", "restoreDays"),
-    ("READERS", "", "readers: nothing is given. Set READERS"),
-    ("READERS", " , ", "readers: nothing is given"),
-    ("READERS", ID[:-1], "is no object id. Write ID, group:ID or user:ID"),
-    ("READERS", ID.replace("0a", "0g"), "is no object id"),
-    ("READERS", f"app:{ID}", "is no object id"),
-    ("READERS", f"{ID},user:{ID}", "readers: one id is given as a group and as a user"),
-    ("READERS", f"none,{ID}", '"none" is no object id'),
-    ("ALERT_EMAILS", "", "alertEmails: nothing is given, which would empty the list"),
-    ("ALERT_EMAILS", "you", 'alertEmails: "you" is no address'),
-    ("ALERT_EMAILS", "a@b.de;c@d.de", "is no address"),
-    ("ALERT_EMAILS", "you <you@example.com>", "is no address"),
-    ("ASSIGN_ROLES", "yes", "assignRoles"),
-    ("DUMPS_ROLE", "mine", "dumpsRole"),
-    ("VOLUME_FACTOR", "1001", "volumeFactor"),
-    ("LOG_RETENTION_DAYS", "29", "logRetentionDays"),
-    ("LOG_DAILY_CAP_GB", "101", "logDailyCapGb"),
-]
-# What is put right: the deployment is the one with the second value.
-PUT_RIGHT = [
-    ("READERS", f"{ID}, {ID} ,{ID.upper()},", ID),
-    ("READERS", f"group:{ID}", ID),
-    ("READERS", f"USER:{OTHER.upper()}", f"user:{OTHER}"),
-    ("READERS", " None", "none"),
-    ("ALERT_EMAILS", "you@example.com, You@Example.com,", "you@example.com"),
-    ("AMP_BASE_URL", "https://Amplitude.com/ ", "https://amplitude.com"),
-    ("LOCATION_OUTSIDE_EU", "East US", "eastus"),
-    ("EXPORT_SCHEDULE", " 0 0 3 * * * ", "0 0 3 * * *"),
-]
-
 
 Deploy = Callable[..., tuple[Any, str]]
 
 
 @pytest.fixture(scope="module")
 def deploy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deploy]:
-    """What would be deployed with these variables, or None and why not.
-
-    A running compiler keeps its environment, so the values are written into the parameter file, where they are read.
-    """
+    """What would be deployed with these variables, or None and why not."""
     tree = tmp_path_factory.mktemp("templates") / "infra"
     shutil.copytree(compiler.INFRA, tree)
+    with _deploying(tree) as deployed:
+        yield deployed
+
+
+@pytest.fixture(scope="module")
+def deploy_open(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deploy]:
+    """The same of templates whose secrets are open: nothing that hangs on a secure parameter is evaluated."""
+    tree = tmp_path_factory.mktemp("open") / "infra"
+    shutil.copytree(compiler.INFRA, tree)
+    (tree / "bicepconfig.json").unlink()
+    for template in (tree / "main.bicep", tree / "modules/vault.bicep"):
+        template.write_text(template.read_text(encoding="utf-8").replace("@secure()\n", ""), encoding="utf-8")
+    with _deploying(tree) as deployed:
+        yield deployed
+
+
+@contextmanager
+def _deploying(tree: Path) -> Iterator[Deploy]:
+    """A running compiler keeps its environment, so values are written into the parameter file, where they are read."""
     path = tree / "main.bicepparam"
     original = path.read_text(encoding="utf-8")
+    known: dict[str, tuple[Any, str]] = {}
 
     def deployed(**values: str) -> tuple[Any, str]:
         def given(read: re.Match[str]) -> str:
@@ -114,17 +54,33 @@ def deploy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deploy]:
             return read[0] if value is None else "'" + value.replace("'", "\\'") + "'"
 
         text = re.sub(r"readEnvironmentVariable\('(\w+)'(?:, '[^']*')?\)", given, original)
-        path.write_text(text, encoding="utf-8")
-        return running.snapshot(path)
+        if text not in known:
+            path.write_text(text, encoding="utf-8")
+            known[text] = running.snapshot(path)
+        return known[text]
 
     with closing(Compiler({})) as running:
         yield deployed
 
 
+def _together(variable: str, value: str, words: str) -> dict[str, str]:
+    """The values that a case is deployed with.
+
+    Sentences of the template's own come all at once, so that cases of different variables share a deployment: the first
+    of each variable, the second of each, and so on. What a decorator refuses is deployed alone.
+    """
+    if " " not in words:
+        return {variable: value}
+    ours = [case for case in REFUSED if " " in case[2]]
+    place = [case for case in ours if case[0] == variable].index((variable, value, words))
+    by_variable = {name: [other for this, other, _ in ours if this == name] for name, _, _ in ours}
+    return {name: values[place] for name, values in by_variable.items() if place < len(values)}
+
+
 @pytest.mark.parametrize(("variable", "value", "words"), REFUSED)
 def test_what_cannot_be_deployed_is_refused(variable: str, value: str, words: str, deploy: Deploy) -> None:
     """Before anything is deployed, with a sentence that names the parameter."""
-    snapshot, refused = deploy(**{variable: value})
+    snapshot, refused = deploy(**_together(variable, value, words))
     assert snapshot is None
     assert words in refused
 
@@ -170,3 +126,22 @@ def test_limits_themselves_are_taken(deploy: Deploy) -> None:
     snapshot, refused = deploy(**values)
     assert not refused
     assert snapshot is not None
+
+
+@pytest.mark.parametrize("pasted", [" made-up-key ", "\tmade-up-key"])
+def test_key_is_taken_without_what_was_pasted_around_it(pasted: str, deploy_open: Deploy) -> None:
+    """Blanks at the ends of a key are not part of it."""
+    snapshot, refused = deploy_open(AMP_API_KEY=pasted, AMP_SECRET_KEY=pasted)
+    assert not refused
+    secrets = [each for each in snapshot["predictedResources"] if each["type"] == "Microsoft.KeyVault/vaults/secrets"]
+    assert [secret["properties"]["value"] for secret in secrets] == ["made-up-key", "made-up-key"]
+
+
+@pytest.mark.parametrize("variable", ["AMP_API_KEY", "AMP_SECRET_KEY"])
+@pytest.mark.parametrize("pasted", ["made up", '"made-up"', "'made-up'"])
+def test_key_with_something_in_it_is_refused_unquoted(variable: str, pasted: str, deploy_open: Deploy) -> None:
+    """A blank or a quote in a key is a mistake at pasting; the sentence does not repeat the key."""
+    snapshot, refused = deploy_open(**{variable: pasted})
+    assert snapshot is None
+    assert "a blank, a quote or a line end is in it" in refused
+    assert "made" not in refused

@@ -124,3 +124,27 @@ def test_workflows_pin_what_they_run_and_hold_no_secret(name: str) -> None:
     assert all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", used) for used in re.findall(r"uses: (\S+)", text))
     assert "secrets." not in text
     assert "id-token: write" in text
+
+
+def test_pull_request_gets_the_identity_that_can_only_ask() -> None:
+    """infra.yml, which pull requests reach, knows one environment, and asks without the right to write."""
+    text = (ROOT / ".github/workflows/infra.yml").read_text(encoding="utf-8")
+    assert re.findall(r"environment: (\S+)", text) == ["what-if"]
+    assert re.findall(r"az deployment group (\S+)", text) == ["what-if"]
+    assert "--validation-level ProviderNoRbac" in text
+
+
+def test_deploying_is_bound_to_main_and_its_environment() -> None:
+    """deploy.yml is started by hand, from main, in the environment that has reviewers."""
+    text = (ROOT / ".github/workflows/deploy.yml").read_text(encoding="utf-8")
+    assert re.findall(r"environment: (\S+)", text) == ["production"]
+    assert "if: github.ref == 'refs/heads/main'" in text
+    assert "pull_request" not in text
+
+
+def test_operations_names_every_right_that_a_deployment_needs() -> None:
+    """Locks, roles of one's own, purging and what-if need more, or less, than deploying: said where it is done."""
+    text = OPERATIONS.read_text(encoding="utf-8")
+    for needed in ("Owner or User Access Administrator", "ProviderNoRbac", "the **subscription**", "`READERS`"):
+        assert needed in text.partition("### First deployment")[0].partition("### What you need")[2], needed
+    assert "needs Contributor on the subscription" in text.partition("## Tear down")[2]
