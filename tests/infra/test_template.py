@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -148,3 +150,20 @@ def test_operations_names_every_right_that_a_deployment_needs() -> None:
     for needed in ("Owner or User Access Administrator", "ProviderNoRbac", "the **subscription**", "`READERS`"):
         assert needed in text.partition("### First deployment")[0].partition("### What you need")[2], needed
     assert "needs Contributor on the subscription" in text.partition("## Tear down")[2]
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/operations.md"])
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_keys_are_asked_for_by_name_and_survive_pasting(document: str, shell: str) -> None:
+    """The line stands in a block of its own: a line pasted with it would be read as a key. It works in both shells."""
+    if shutil.which(shell) is None:
+        pytest.skip(f"no {shell} here")
+    text = (ROOT / document).read_text(encoding="utf-8")
+    (line,) = re.findall(r"```\w*\n *(printf 'Amplitude API key.+)\n *```", text)
+    shown = f"{line}; env | grep ^AMP_"
+    keys = {"AMP_API_KEY": "a\\b", "AMP_SECRET_KEY": "c d"}
+    typed = "".join(f"{key}\n" for key in keys.values())
+    done = subprocess.run([shell, "-c", shown], input=typed, capture_output=True, text=True, check=True, env={})
+    assert "Amplitude API key: " in done.stdout
+    assert "Amplitude secret key: " in done.stdout
+    assert dict(re.findall(r"(AMP_\w+)=(.*)", done.stdout)) == keys
