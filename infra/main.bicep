@@ -150,7 +150,7 @@ param assignRoles bool = true
 ])
 param dumpsRole string = 'builtIn'
 
-@description('True for production: a lock on the dumps\' account and one on the vault, purge protection on the vault. Needs Owner or User Access Administrator. False at a later deployment takes none of it back.')
+@description('True for production: a lock on the dumps\' account and one on the vault, purge protection on the vault. Needs Owner, or Contributor and User Access Administrator. False at a later deployment takes none of it back.')
 param protect bool = false
 
 @description('E-mail addresses that alerts go to. No default, because a deployment without them would empty the list: none, alone, means that alerts show in the portal only.')

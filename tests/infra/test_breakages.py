@@ -70,9 +70,13 @@ def test_broken_template_makes_the_compiler_speak(
 def test_whatever_the_compiler_prints_is_a_finding(tmp_path: Path) -> None:
     """A warning, with which the compiler itself ends well, and a file that the formatter writes otherwise."""
     warned = Breakage("warning", DUMPS, "allowBlobPublicAccess:", "allowBlobPublicAcces:", "BCP089")
-    _caught(check.compiled, warned, tmp_path / "warned")
-    unformatted = Breakage("format", "ci/roles.bicep", "param deployerId", "param  deployerId", "roles.bicep is not")
-    _caught(check.compiled, unformatted, tmp_path / "unformatted")
+    tree = _broken(warned, tmp_path / "infra")
+    unformatted = tree / "ci/roles.bicep"
+    unformatted.write_text(unformatted.read_text().replace("param deployerId", "param  deployerId"))
+    outcome = check.compiled(tree)
+    assert not outcome.clean
+    assert warned.caught in outcome.text
+    assert "ci/roles.bicep is not formatted" in outcome.text
 
 
 @needs_compiler
