@@ -254,7 +254,15 @@ var times = flatten(map(
   i => map(split(fields[i], ['*', '/', ',', '-']), time => { value: time, most: mosts[i] })
 ))
 var tooLate = filter(
-  filter(times, time => contains(digits, take('${time.value}x', 1))),
+  filter(
+    times,
+    time =>
+      !empty(time.value) && empty(reduce(
+        map(range(0, 10), i => string(i)),
+        time.value,
+        (rest, char) => replace(string(rest), string(char), '')
+      ))
+  ),
   time => length(time.value) > 4 || int(take(time.value, 4)) > time.most
 )
 var noId = filter(

@@ -36,6 +36,7 @@ REFUSED = [
     ("EXPORT_SCHEDULE", "0 0  2 * * *", "has not six fields"),
     ("EXPORT_SCHEDULE", "0 0 25 * * *", "exportSchedule: 25 is more than 23"),
     ("EXPORT_SCHEDULE", "0 0 two * * *", "is not six fields"),
+    ("EXPORT_SCHEDULE", "0 0 2h * * *", '"002h*" is not six fields'),
     ("EXPORT_SCHEDULE", "0 123456 2 * * *", "exportSchedule: 123456 is more than 59"),
     ("EXPORT_TMP_LIMIT_MB", "64", "exportTmpLimitMb"),
     ("EXPORT_TMP_LIMIT_MB", "many", "exportTmpLimitMb"),
