@@ -134,7 +134,7 @@ def _settings(deployment: Deployment) -> Iterator[str]:
 def _lifecycle(deployment: Deployment) -> Iterator[str]:
     settings = deployment.settings()
     app = {name: value for name, value in settings.items() if name in SETTING_NAMES and "[" not in value}
-    layout = Settings.from_mapping(app, keys_needed=False).layout
+    layout = layout_of(Settings.from_mapping(app, keys_needed=False))
     day = date(2025, 11, 6)
     dump, manifest = layout.dump(day), layout.manifest(day)
     names = {dump, manifest, layout.rejected(day), layout.failure(day), layout.lock(day)}
