@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 from exporter.settings import SETTING_NAMES, Settings
+from exporter.wiring import layout_of
 from tests.infra.deployed import NARROW, Deployment, Role, below_group
 
 COMMAND_LINE_ONLY = {"EXPORT_STORAGE_CONNECTION_STRING", "EXPORT_DATA_DIR", "EXPORT_LOG_DIR"}
