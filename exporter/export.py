@@ -192,20 +192,18 @@ def _report(decision: Decision, new: Manifest, stored: StoredDay, core: Exporter
         log.warning(report.hours_quiet(new.day, new.quiet_hours, manifest.state))
     if new.rejected and decision.outcome is not Outcome.KEPT:
         log.warning(report.lines_rejected(new.day, new.rejected, core.days.layout.rejected(new.day)))
-    log.info(
-        report.day_exported(
-            new.day,
-            state=manifest.state,
-            outcome=decision.outcome,
-            events=manifest.events,
-            size=manifest.size,
-            rejected=new.rejected,
-            windows=len(new.windows),
-            requests=new.attempts,
-            retries=new.retries,
-            seconds=(core.clock.now() - new.started_at).total_seconds(),
-        )
+    figures = report.Figures(
+        state=manifest.state,
+        outcome=decision.outcome,
+        events=manifest.events,
+        bytes=manifest.size,
+        rejected=new.rejected,
+        windows=len(new.windows),
+        requests=new.attempts,
+        retries=new.retries,
+        seconds=(core.clock.now() - new.started_at).total_seconds(),
     )
+    log.info(report.day_exported(new.day, figures))
 
 
 def _finished_by_another(day: date, days: Days, error: LostRaceError) -> DayExported:
