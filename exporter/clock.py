@@ -18,27 +18,17 @@ class Clock:
 
 @dataclass(frozen=True)
 class Deadline:
-    """A moment of the monotonic clock that a day's export must not pass; None means it may take its time.
-
-    ``called_off`` tells whether nobody waits for the work any more: that ends it, too.
-    """
+    """A moment of the monotonic clock that a day's export must not pass; None means it may take its time."""
 
     clock: Clock
     at: float | None = None
-    called_off: Callable[[], bool] | None = None
 
-    def check(self, ahead: float = 0) -> None:
-        """Raise DeadlineError if ``ahead`` seconds from now are past the deadline, or the work was called off."""
-        self.check_wanted()
-        if self.at is not None and self.clock.monotonic() + ahead > self.at:
+    def check(self, wait: float = 0) -> None:
+        """Raise DeadlineError if ``wait`` seconds from now are past the deadline."""
+        if self.at is not None and self.clock.monotonic() + wait > self.at:
             raise DeadlineError(
                 "the day took longer than it may. Nothing of it is visible; the next attempt starts again"
             )
-
-    def check_wanted(self) -> None:
-        """Raise DeadlineError if the work was called off."""
-        if self.called_off and self.called_off():
-            raise DeadlineError("nobody waits for this any more")
 
     def bounded(self, seconds: float) -> float:
         """``seconds``, or what is left if that is less (at least one)."""

@@ -4,7 +4,6 @@ r"""The dump's text: one JSON array, one event a line. The only code that knows 
 """
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,7 +49,9 @@ class Dump:
         self._digest, self.size, self._empty = mark.digest.copy(), mark.size, mark.empty
 
     def add(self, events: Events) -> None:
-        """Append a block of events."""
+        """Append a block of events; one without any is passed over."""
+        if not events.count:
+            return
         self._write(events.hour, b"[\n" if self._empty else b",\n")
         self._empty = False
         joined = events.text.replace(b"\n", b",\n")
@@ -65,10 +66,3 @@ class Dump:
         self._draft.write(hour, text)
         self._digest.update(text)
         self.size += len(text)
-
-
-def write_to_local(blocks: Iterable[Events], dump: Dump) -> None:
-    """Write a window's events behind those that are there."""
-    for events in blocks:
-        if events.count:
-            dump.add(events)

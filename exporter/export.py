@@ -8,16 +8,16 @@ import errno
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from exporter import __version__, report
-from exporter.amplitude.client import AmplitudeClient, Answer
+from exporter.amplitude.client import AmplitudeClient
 from exporter.archive.columns import drift
 from exporter.archive.rejected import RejectedLines
 from exporter.archive.unzip import Tally
 from exporter.clock import Clock, Deadline
-from exporter.days.manifest import Failure, Manifest, Source, WindowRecord, state_at
+from exporter.days.manifest import Failure, Manifest, Source, state_at
 from exporter.days.publish import Shelf, publish
 from exporter.days.rules import NOTHING, Known, Outcome, check_source, decide, hours_with_fewer, look
 from exporter.dump import Dump
@@ -30,7 +30,7 @@ from exporter.errors import (
     RejectedError,
     StoreError,
 )
-from exporter.load import Loader, Plan, load, part_hours
+from exporter.load import Loaded, Loader, Plan, load
 from exporter.report import Progress, no_progress
 from exporter.settings import Settings
 from exporter.store import ANY, Store
@@ -72,7 +72,6 @@ def export_day(day: date, exporter: Exporter, *, force: bool = False, deadline: 
     began = exporter.clock.now()
     if began < day_end(day):
         raise PermanentError(f"{day} is not over yet: it is {began:%Y-%m-%d %H:%M} UTC. Ask again after its end")
-    plan = Plan(day)
     lock = exporter.settings.layout.lock(day)
     try:
         with _store_errors(), exporter.store.lock(lock, exporter.run):
@@ -94,18 +93,14 @@ def _export_locked(plan: Plan, exporter: Exporter, began: datetime, force: bool,
     known = look(exporter.store, layout, plan.day)
     neighbour = known.manifest or _neighbour(plan.day, exporter)
     check_source(neighbour, Source(client.base_url))
-    size = sum(window.archive_bytes for window in neighbour.windows) if neighbour else 0
-    plan.begin(_first_hours(known, neighbour, plan.day), part_hours(size, settings.archive_limit))
-    requests, retries = client.requests, client.retries
     with ExitStack() as undo:
         draft = exporter.store.draft(layout.dump(plan.day), known.dump.etag if known.dump else None)
         undo.callback(draft.discard)
         tally = Tally(undo.enter_context(RejectedLines(settings.rejected_limit)))
         dump = Dump(draft, exporter.progress)
-        answers = load(plan, Loader(client, dump, tally, deadline, exporter.progress))
+        loaded = load(plan, Loader(client, dump, tally, deadline, exporter.progress))
         dump.finish()
-        new = _manifest(plan, exporter, began, dump, tally, answers)
-        new = replace(new, attempts=client.requests - requests, retries=client.retries - retries)
+        new = _manifest(plan, exporter, began, dump, tally, loaded)
         check_source(neighbour, new.source)
         _check_rejected(plan.day, known, tally, exporter)
         outcome = decide(known, new, force=force)
@@ -138,9 +133,7 @@ def _first_hours(known: Known, neighbour: Manifest | None, day: date) -> int:
     return neighbour.window_hours if neighbour and before else HOURS_A_DAY
 
 
-def _manifest(
-    plan: Plan, exporter: Exporter, began: datetime, dump: Dump, tally: Tally, answers: list[Answer]
-) -> Manifest:
+def _manifest(plan: Plan, exporter: Exporter, began: datetime, dump: Dump, tally: Tally, loaded: Loaded) -> Manifest:
     settings = exporter.settings
     return Manifest(
         day=plan.day,
@@ -151,10 +144,10 @@ def _manifest(
         size=dump.size,
         sha256=dump.sha256,
         hours={f"{h:02}": {"members": tally.members[h], "events": tally.events[h]} for h in range(HOURS_A_DAY)},
-        windows=tuple(WindowRecord(a.window.first, a.window.last, a.status, a.archive_bytes) for a in answers),
+        windows=loaded.windows,
         window_hours=plan.hours,
-        attempts=0,
-        retries=0,
+        attempts=loaded.requests,
+        retries=loaded.retries,
         source=Source(exporter.client.base_url, next(iter(tally.projects), "")),
         etag="",
         run=exporter.run,

@@ -1,7 +1,7 @@
-"""Load a day: ask for its windows one after the other and write their events into the dump.
+"""Load a day: ask for its windows one after the other, and take each archive in.
 
-The next window is on its way while one is being written. A window that is too big comes back in halves; what is
-finished stays.
+A window that is too big comes back in halves; what is finished stays. An archive that is not sound is forgotten, and
+its window is asked for again.
 """
 
 import logging
@@ -9,41 +9,33 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from http import HTTPStatus
 from typing import BinaryIO
 
 from exporter.amplitude.answers import OWN_DESTINATION
-from exporter.amplitude.client import AmplitudeClient, Answer
+from exporter.amplitude.client import AmplitudeClient
+from exporter.amplitude.retries import Tries
 from exporter.archive.unzip import Events, Tally, unzip
 from exporter.clock import Deadline
-from exporter.dump import Dump, write_to_local
-from exporter.errors import PermanentError, WindowTooBigError
+from exporter.days.manifest import WindowRecord
+from exporter.dump import Dump
+from exporter.errors import BadArchiveError, PermanentError, WindowTooBigError
 from exporter.report import Progress
 from exporter.window import HOURS_A_DAY, Window
 
 log = logging.getLogger(__name__)
 
 
-PART = 64 << 20
-"""Bytes of an archive from which on a day is asked for in parts, so that one arrives while another is taken in."""
-
-
 @dataclass
 class Plan:
-    """The windows of a day that are still to be asked for, none wider than ``hours``."""
+    """The windows of ``day`` that are still to be asked for, none wider than ``hours`` (1 to 24)."""
 
     day: date
     hours: int = HOURS_A_DAY
-    pending: deque[Window] = field(default_factory=deque)
+    pending: deque[Window] = field(init=False)
 
-    def begin(self, hours: int, part_hours: int = HOURS_A_DAY) -> None:
-        """Start with the whole day in windows of ``hours``, or of ``part_hours`` if that is less."""
-        self.hours = hours
-        self.pending = deque(Window.of_day(self.day).cut(min(hours, part_hours)))
-
-    @property
-    def next(self) -> Window | None:
-        """The window that will be asked for next."""
-        return self.pending[0] if self.pending else None
+    def __post_init__(self) -> None:
+        self.pending = deque(Window.of_day(self.day).cut(self.hours))
 
     def halve(self, refused: Window) -> None:
         """Put ``refused`` back in halves, and let no later window be wider than they are."""
@@ -62,67 +54,70 @@ class Loader:
     progress: Progress
 
 
-def part_hours(archive_bytes: int, archive_limit: int) -> int:
-    """How many hours of a day like one of ``archive_bytes`` to ask for at a time: all 24, or equal parts.
+@dataclass(frozen=True)
+class Loaded:
+    """How the windows of a day were answered, and what that took; ``retries`` asked for the same window again."""
 
-    Two parts have room together in ``archive_limit``.
-    """
-    parts = -(-archive_bytes // min(PART, archive_limit // 2))
-    return -(-HOURS_A_DAY // max(1, min(parts, HOURS_A_DAY)))
+    windows: tuple[WindowRecord, ...]
+    requests: int
+    retries: int
 
 
-def load(plan: Plan, loader: Loader) -> list[Answer]:
+def load(plan: Plan, loader: Loader) -> Loaded:
     """Load every window of the plan.
 
     Raises:
         PermanentError: an hour that is too big, or words of Amplitude's that say no.
-        RefusedError, RetriableError, RejectedError: see AmplitudeClient.fetch and unzip.
+        RefusedError, RetriableError: see AmplitudeClient.ask and Tries.again.
+        RejectedError: see unzip.
     """
-    try:
-        return list(_answers(plan, loader))
-    finally:
-        loader.client.call_off()
-
-
-def _answers(plan: Plan, loader: Loader) -> Iterator[Answer]:
+    windows, requests, retries = [], 0, 0
     while plan.pending:
-        window = plan.pending.popleft()
+        tries = loader.client.tries(plan.pending.popleft(), loader.deadline)
         try:
-            yield _load_window(window, plan.next, loader)
+            windows.append(_load_window(tries, loader))
         except WindowTooBigError as error:
-            if window.hours == 1:
-                raise PermanentError(
-                    f"{error}. An hour cannot be halved: raise EXPORT_TMP_LIMIT_MB if the temp folder has room for its "
-                    f"archive. {OWN_DESTINATION}"
-                ) from error
-            plan.halve(window)
-            log.warning(f"{error}. Asking for {plan.hours} hours at a time from here on")
+            _halve(plan, tries.window, error)
+        requests, retries = requests + tries.made, retries + tries.made - 1
+    return Loaded(tuple(windows), requests, retries)
 
 
-def _load_window(window: Window, then: Window | None, loader: Loader) -> Answer:
-    text, rejected = loader.dump.mark(), loader.tally.rejected.mark()
+def _halve(plan: Plan, refused: Window, error: WindowTooBigError) -> None:
+    if refused.hours == 1:
+        raise PermanentError(
+            f"{error}. An hour cannot be halved: raise EXPORT_TMP_LIMIT_MB if the temp folder has room for its "
+            f"archive. {OWN_DESTINATION}"
+        ) from error
+    plan.halve(refused)
+    log.warning(f"{error}. Asking for {plan.hours} hours at a time from here on")
+
+
+def _load_window(tries: Tries, loader: Loader) -> WindowRecord:
+    window, text, rejected = tries.window, loader.dump.mark(), loader.tally.rejected.mark()
+    while True:
+        answer = loader.client.ask(tries)
+        if answer.archive is None:
+            return WindowRecord(window.first, window.last, answer.status, 0)
+        try:
+            _take_in(answer.archive, window, loader)
+        except BadArchiveError as error:
+            loader.dump.back(text)
+            loader.tally.rejected.back(rejected)
+            tries.again(str(error), error)
+        else:
+            log.info(
+                f"Data fetched successfully (status {HTTPStatus.OK}): window {window}, {answer.size} bytes, "
+                "all of them verified"
+            )
+            return WindowRecord(window.first, window.last, answer.status, answer.size)
+
+
+def _take_in(archive: BinaryIO, window: Window, loader: Loader) -> None:
     found = Tally(loader.tally.rejected)
-
-    def begin_again() -> None:
-        nonlocal found
-        loader.dump.back(text)
-        loader.tally.rejected.back(rejected)
-        found = Tally(loader.tally.rejected)
-
-    def take(archive: BinaryIO) -> None:
-        begin_again()
-        blocks = unzip(archive, window, found, loader.progress)
-        write_to_local(_in_time(blocks, loader.deadline), loader.dump)
-
-    try:
-        answer = loader.client.fetch(window, take, loader.deadline, then=then)
-    except WindowTooBigError:
-        begin_again()
-        raise
-    if not answer.archive_bytes:
-        begin_again()  # an archive that broke may have come before the 404
+    with archive:
+        for events in _in_time(unzip(archive, window, found, loader.progress), loader.deadline):
+            loader.dump.add(events)
     loader.tally.add(found)
-    return answer
 
 
 def _in_time(blocks: Iterator[Events], deadline: Deadline) -> Iterator[Events]:

@@ -1,5 +1,6 @@
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.archive.unzip import Events
-from exporter.dump import Dump, write_to_local
+from exporter.dump import Dump
 from exporter.store.folder import LocalStore
 from tests.kit import dump_of
 
@@ -27,13 +28,19 @@ def events(lines: list[bytes], hour: int = 0) -> Events:
     return Events(hour, b"".join(line + b"\n" for line in lines), len(lines))
 
 
+def add_all(dump: Dump, found: Iterable[Events]) -> None:
+    """Write these blocks."""
+    for one in found:
+        dump.add(one)
+
+
 @settings(deadline=None)
 @given(blocks)
 def test_the_lines_joined_are_the_dump(store: LocalStore, parts: list[list[bytes]]) -> None:
     """However they came in blocks, not a byte of a line changes; size and SHA-256 are those of the text."""
     draft = store.draft(NAME, "*")
     dump = Dump(draft)
-    write_to_local((events(lines, hour) for hour, lines in enumerate(parts)), dump)
+    add_all(dump, (events(lines, hour) for hour, lines in enumerate(parts)))
     dump.finish()
     draft.commit({})
     draft.discard()
@@ -52,12 +59,12 @@ def test_going_back_leaves_no_trace(
     """A window that broke off and is written again gives the text of one that did not, its hash and size too."""
     draft = store.draft(NAME, "*")
     dump = Dump(draft)
-    write_to_local((events(lines) for lines in before), dump)
+    add_all(dump, (events(lines) for lines in before))
     mark = dump.mark()
     for _ in range(2):
-        write_to_local((events(lines) for lines in spoilt), dump)
+        add_all(dump, (events(lines) for lines in spoilt))
         dump.back(mark)
-    write_to_local((events(lines) for lines in after), dump)
+    add_all(dump, (events(lines) for lines in after))
     dump.finish()
     draft.commit({})
     draft.discard()

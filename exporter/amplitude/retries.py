@@ -1,7 +1,7 @@
 """When a request is sent again, and after what wait. Pure but for the log line and the sleep that is handed in.
 
 One `Tries` counts every request for a window, whoever sends it again: urllib3 for a status or a connection,
-`AmplitudeClient` for a broken body.
+`AmplitudeClient` for a body that broke off, `load` for an archive that is not sound.
 """
 
 import logging
@@ -32,6 +32,7 @@ class Tries:
     """The requests for one window: at most ``total``, ``made`` so far. The first wait is ``delay`` seconds."""
 
     window: Window
+    base_url: str
     total: int
     delay: float
     deadline: Deadline
@@ -43,6 +44,20 @@ class Tries:
         """Requests that may still be sent."""
         return self.total - self.made
 
+    def again(self, reason: str, error: Exception) -> None:
+        """Wait before the next request for the window; if there is none left, the reason is the failure.
+
+        Raises:
+            RetriableError: the budget is used up, or `wait` raises it.
+        """
+        if not self.left:
+            raise RetriableError(
+                f"window {self.window}: {self.made} requests failed, the last one because of: {reason}. "
+                f"Nothing of the day is visible; try again later. If this goes on, look at AMP_BASE_URL "
+                f"({self.base_url}) and at https://status.amplitude.com"
+            ) from error
+        self.wait(reason)
+
     def wait(self, reason: str, *, factor: float = 1, given: float | None = None) -> None:
         """Log the retry and sleep: ``given`` seconds, else ``delay`` x ``factor``, doubled for each request made.
 
@@ -50,7 +65,6 @@ class Tries:
             RetriableError: Amplitude asks for a longer wait than LONGEST_WAIT.
             DeadlineError: the wait would end after the day's deadline.
         """
-        self.deadline.check_wanted()
         seconds = self.delay * factor * 2 ** (self.made - 1) if given is None else given
         if seconds > LONGEST_WAIT:
             raise RetriableError(
@@ -61,9 +75,8 @@ class Tries:
             f"window {self.window}: request {self.made} of {self.total} failed ({reason}); "
             f"the next one follows in {seconds:g} s"
         )
-        self.deadline.check(ahead=seconds)
+        self.deadline.check(wait=seconds)
         self.deadline.clock.sleep(seconds)
-        self.deadline.check_wanted()
 
 
 class ExportRetry(Retry):

@@ -28,7 +28,7 @@ from exporter.errors import (
 )
 from exporter.simulator import ALWAYS, Missing, Simulator, Status, TooLarge, Wire
 from exporter.window import Window
-from tests.kit import KEYS, WHOLE_DAY, RawServer, Time, archive_of, asking, at, checked, http
+from tests.kit import KEYS, WHOLE_DAY, RawServer, Time, archive_of, asking, at, checked, fetched, http
 
 HOUR = next(WHOLE_DAY.cut(1))
 BASIC = base64.b64encode(":".join(KEYS).encode()).decode()
@@ -45,7 +45,7 @@ def failure(*answers: bytes, window: Window = WHOLE_DAY) -> tuple[ExportError, i
     """What comes of these answers: the error, and how many requests were made."""
     with RawServer(*answers) as server:
         with asking(server.url, Time()) as client, pytest.raises(ExportError) as raised:
-            client.fetch(window, checked)
+            fetched(client, window, checked)
         assert server.url in str(raised.value) or not isinstance(raised.value, RefusedError)
         return raised.value, len(server.heads)
 
@@ -61,13 +61,13 @@ def test_a_window_is_asked_for_by_its_hours_with_the_keys(simulator: Simulator) 
     """One request: path, both ends inclusive, basic auth, no encoding over the ZIP."""
     with RawServer(GOOD) as server:
         with asking(server.url, Time()) as client:
-            client.fetch(WHOLE_DAY, checked)
+            fetched(client)
         (head,) = server.heads
     assert head.startswith(b"GET /api/2/export?start=20251106T00&end=20251106T23 HTTP/1.1\r\n")
     assert f"Authorization: Basic {BASIC}\r\n".encode() in head
     assert b"Accept-Encoding: identity\r\n" in head
     with asking(simulator.url, Time()) as client:
-        assert client.fetch(HOUR, checked).status == 200
+        assert fetched(client, HOUR, checked).status == 200
     assert [(request.first, request.last) for request in simulator.requests] == [("20251106T00", "20251106T00")]
 
 
@@ -79,7 +79,7 @@ def test_the_whole_archive_is_taken_in(simulator: Simulator) -> None:
         taken.append(archive.read())
 
     with asking(simulator.url, Time()) as client:
-        answer = client.fetch(WHOLE_DAY, take)
+        answer = fetched(client, WHOLE_DAY, take)
     assert [len(body) for body in taken] == [answer.archive_bytes] == [simulator.requests[0].length]
     assert taken[0].startswith(b"PK\x03\x04")
 
@@ -89,13 +89,13 @@ def test_a_body_needs_no_length(simulator: Simulator, kind: str) -> None:
     """Without Content-Length and in chunks."""
     simulator.add(Wire("no-length" if kind == "no-length" else "chunked"))
     with asking(simulator.url, Time()) as client:
-        assert client.fetch(WHOLE_DAY, checked).requests == 1
+        assert fetched(client).requests == 1
 
 
 def test_no_data_in_amplitudes_words_is_an_empty_window() -> None:
     """404 is then an answer, and nothing is taken in."""
     with Simulator(contents=[Missing("")]) as simulator, asking(simulator.url, Time()) as client:
-        answer = client.fetch(WHOLE_DAY, checked)
+        answer = fetched(client)
     assert (answer.status, answer.archive_bytes, answer.requests) == (404, 0, 1)
 
 
@@ -122,7 +122,7 @@ def test_any_other_404_is_an_error_that_names_the_url(body: bytes) -> None:
 def test_the_words_count_wherever_they_stand(body: bytes) -> None:
     """In the envelope, and without one."""
     with RawServer(http(404, body)) as server, asking(server.url, Time()) as client:
-        assert client.fetch(WHOLE_DAY, checked).status == 404
+        assert fetched(client).status == 404
 
 
 @pytest.mark.parametrize("code", [401, 403])
@@ -196,7 +196,7 @@ def test_two_gateway_timeouts_ask_for_less(simulator: Simulator) -> None:
     simulator.add(TooLarge(6, 504))
     time = Time()
     with asking(simulator.url, time) as client, pytest.raises(WindowTooBigError, match="timed out twice"):
-        client.fetch(WHOLE_DAY, checked)
+        fetched(client)
     assert len(simulator.requests) == client.requests == 2
     assert time.sleeps == [1]
 
@@ -205,7 +205,7 @@ def test_one_gateway_timeout_is_a_passing_fault(simulator: Simulator) -> None:
     """The same window again."""
     simulator.add(Status(504))
     with asking(simulator.url, Time()) as client:
-        assert client.fetch(WHOLE_DAY, checked).requests == 2
+        assert fetched(client).requests == 2
 
 
 def test_gateway_timeouts_count_across_other_failures(simulator: Simulator) -> None:
@@ -213,7 +213,7 @@ def test_gateway_timeouts_count_across_other_failures(simulator: Simulator) -> N
     for fault in (Status(504), Wire("truncated-zip"), Status(504)):
         simulator.add(fault)
     with asking(simulator.url, Time()) as client, pytest.raises(WindowTooBigError):
-        client.fetch(WHOLE_DAY, checked)
+        fetched(client)
     assert len(simulator.requests) == 3
 
 
@@ -232,7 +232,7 @@ def test_an_archive_over_its_share_asks_for_less(simulator: Simulator, told: boo
         asking(simulator.url, Time(), archive_limit=5_000, progress=watch) as client,
         pytest.raises(WindowTooBigError, match="bigger than 5000 bytes, its share of EXPORT_TMP_LIMIT_MB"),
     ):
-        client.fetch(WHOLE_DAY, checked)
+        fetched(client)
     assert len(simulator.requests) == 1
     assert bool(downloaded) != told
 
@@ -240,18 +240,18 @@ def test_an_archive_over_its_share_asks_for_less(simulator: Simulator, told: boo
 def test_an_archive_of_exactly_its_share_is_taken(simulator: Simulator) -> None:
     """The bound itself is allowed."""
     with asking(simulator.url, Time()) as client:
-        size = client.fetch(WHOLE_DAY, checked).archive_bytes
+        size = fetched(client).archive_bytes
     with asking(simulator.url, Time(), archive_limit=size) as client:
-        client.fetch(WHOLE_DAY, checked)
+        fetched(client)
     with asking(simulator.url, Time(), archive_limit=size - 1) as client, pytest.raises(WindowTooBigError):
-        client.fetch(WHOLE_DAY, checked)
+        fetched(client)
 
 
 @pytest.mark.parametrize("length", ["9" * 5_000, "-5", "many"])
 def test_a_content_length_that_means_nothing_is_harmless(length: str) -> None:
     """The body is judged by itself."""
     with RawServer(http(200, ARCHIVE, content_length=length)) as server, asking(server.url, Time()) as client:
-        assert client.fetch(WHOLE_DAY, checked).archive_bytes == len(ARCHIVE)
+        assert fetched(client).archive_bytes == len(ARCHIVE)
 
 
 def test_a_slow_drip_is_bounded(simulator: Simulator) -> None:
@@ -262,7 +262,7 @@ def test_a_slow_drip_is_bounded(simulator: Simulator) -> None:
         asking(simulator.url, time, progress=at("downloading", lambda: time.pass_by(REQUEST_SECONDS / 2))) as client,
         pytest.raises(RetriableError, match="still coming in after 3600 s"),
     ):
-        client.fetch(WHOLE_DAY, checked)
+        fetched(client)
     assert len(simulator.requests) == 1
 
 
@@ -274,7 +274,7 @@ def test_earlier_requests_do_not_eat_the_time_of_a_body() -> None:
         RawServer(http(503), GOOD) as server,
         AmplitudeClient(server.url, KEYS, attempts=5, delay=1, archive_limit=10**6, clock=slow) as client,
     ):
-        assert client.fetch(WHOLE_DAY, checked).requests == 2
+        assert fetched(client).requests == 2
     assert time.seconds > REQUEST_SECONDS
 
 
@@ -285,7 +285,7 @@ def test_the_deadline_is_kept_while_a_body_comes_in(simulator: Simulator) -> Non
         asking(simulator.url, time, progress=at("downloading", lambda: time.pass_by(100))) as client,
         pytest.raises(DeadlineError),
     ):
-        client.fetch(WHOLE_DAY, checked, Deadline(time.clock(), at=50))
+        fetched(client, WHOLE_DAY, checked, Deadline(time.clock(), at=50))
     assert len(simulator.requests) == 1
 
 
@@ -293,7 +293,7 @@ def test_the_last_failure_is_told_when_the_budget_is_used_up(simulator: Simulato
     """How many requests, why, and where to look."""
     simulator.add(Wire("truncated-zip", when=ALWAYS))
     with asking(simulator.url, Time()) as client, pytest.raises(RetriableError) as raised:
-        client.fetch(WHOLE_DAY, checked)
+        fetched(client)
     for part in (
         "5 requests failed",
         "the archive is cut off or corrupt",
@@ -309,8 +309,7 @@ def test_nobody_there_is_said_plainly() -> None:
         port = free.getsockname()[1]
     time = Time()
     with asking(f"http://127.0.0.1:{port}", time) as client, pytest.raises(RetriableError) as raised:
-        client.fetch(WHOLE_DAY, checked)
-    assert client.requests == 5
+        fetched(client)
     assert time.sleeps == [1, 2, 4, 8]
     assert "5 requests failed, the last one because of: " in str(raised.value)
     assert "Connection refused" in str(raised.value)
@@ -325,7 +324,7 @@ def test_what_is_not_amplitudes_fault_is_not_asked_again(simulator: Simulator, e
         raise error
 
     with asking(simulator.url, Time()) as client, pytest.raises(type(error)) as raised:
-        client.fetch(WHOLE_DAY, take)
+        fetched(client, WHOLE_DAY, take)
     assert raised.value is error
     assert len(simulator.requests) == 1
 
@@ -340,7 +339,7 @@ def test_a_bad_archive_is_asked_for_again(simulator: Simulator) -> None:
             raise BadArchiveError("the third is good")
 
     with asking(simulator.url, Time()) as client:
-        assert client.fetch(WHOLE_DAY, take).requests == 3
+        assert fetched(client, WHOLE_DAY, take).requests == 3
     assert starts == [b"PK\x03\x04"] * 3
 
 
@@ -352,7 +351,7 @@ def test_nothing_stays_in_the_temp_folder(
     simulator.add(Wire("reset"))
     simulator.add(Wire("truncated-zip"))
     with asking(simulator.url, Time()) as client:
-        client.fetch(WHOLE_DAY, checked)
+        fetched(client)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -371,7 +370,7 @@ def test_no_key_in_any_representation(simulator: Simulator, caplog: pytest.LogCa
     """Neither of the client, nor in the log of a request, however much is logged."""
     caplog.set_level(logging.DEBUG)
     with asking(simulator.url, Time()) as client:
-        client.fetch(WHOLE_DAY, checked)
+        fetched(client)
         shown = repr(client) + str(client) + caplog.text
     assert "Data fetched successfully (status 200): window 20251106T00..20251106T23, " in shown
     for secret in (BASIC, *KEYS):
@@ -383,7 +382,7 @@ def test_no_proxy_is_asked_for_this_machine(simulator: Simulator, monkeypatch: p
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     with asking(simulator.url, Time()) as client:
-        assert client.fetch(WHOLE_DAY, checked).requests == 1
+        assert fetched(client).requests == 1
 
 
 @settings(deadline=None)
@@ -411,6 +410,6 @@ def test_no_error_body_breaks_the_error(body: bytes) -> None:
         AmplitudeClient(server.url, KEYS, attempts=1, delay=0, archive_limit=1, clock=Time().clock()) as client,
     ):
         with pytest.raises(PermanentError) as raised:
-            client.fetch(WHOLE_DAY, checked)
+            fetched(client)
         assert str(raised.value).isprintable()
         assert len(str(raised.value)) < 600

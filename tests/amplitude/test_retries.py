@@ -17,19 +17,18 @@ from exporter.simulator import (
     Wire,
     WireKind,
 )
-from tests.kit import DAY, WHOLE_DAY, RawServer, Time, archive_of, asking, checked, http
+from tests.kit import DAY, WHOLE_DAY, RawServer, Time, archive_of, asking, checked, fetched, http
 
 TWICE = When(times=2)
 GOOD = http(200, archive_of(b"{}\n"))
 
 
-def fetched(simulator: Simulator, *, attempts: int = 5, delay: float = 1) -> list[float]:
+def waits(simulator: Simulator, *, attempts: int = 5, delay: float = 1) -> list[float]:
     """Ask for the day; the waits on the way to its archive."""
     time = Time()
     with asking(simulator.url, time, attempts=attempts, delay=delay) as client:
-        answer = client.fetch(WHOLE_DAY, checked)
-    assert answer.requests == client.requests == len(time.sleeps) + 1 == len(simulator.requests)
-    assert client.retries == len(time.sleeps)
+        answer = fetched(client)
+    assert answer.requests == len(time.sleeps) + 1 == len(simulator.requests)
     return time.sleeps
 
 
@@ -37,7 +36,7 @@ def refused(simulator: Simulator, *, attempts: int = 5) -> list[float]:
     """Ask for the day in vain; the waits."""
     time = Time()
     with asking(simulator.url, time, attempts=attempts) as client, pytest.raises(RetriableError):
-        client.fetch(WHOLE_DAY, checked)
+        fetched(client)
     assert client.requests == len(simulator.requests) == attempts
     return time.sleeps
 
@@ -46,7 +45,7 @@ def refused(simulator: Simulator, *, attempts: int = 5) -> list[float]:
 def test_a_server_error_is_waited_for_1_2_4_8_seconds(code: int) -> None:
     """Five requests are the end."""
     with Simulator(events_per_hour=1, faults=[Status(code, b"", When(times=4))]) as simulator:
-        assert fetched(simulator) == [1, 2, 4, 8]
+        assert waits(simulator) == [1, 2, 4, 8]
     with Simulator(events_per_hour=1, faults=[Status(code, b"", ALWAYS)]) as simulator:
         assert refused(simulator) == [1, 2, 4, 8]
 
@@ -54,7 +53,7 @@ def test_a_server_error_is_waited_for_1_2_4_8_seconds(code: int) -> None:
 def test_too_many_requests_are_waited_for_2_4_8_16_seconds() -> None:
     """Twice as long as a server error."""
     with Simulator(events_per_hour=1, faults=[TooManyRequests(when=When(times=4))]) as simulator:
-        assert fetched(simulator) == [2, 4, 8, 16]
+        assert waits(simulator) == [2, 4, 8, 16]
     with Simulator(events_per_hour=1, faults=[TooManyRequests(when=ALWAYS)]) as simulator:
         assert refused(simulator) == [2, 4, 8, 16]
 
@@ -87,7 +86,7 @@ def test_all_failures_share_one_budget() -> None:
         Wire("closed"),
     ]
     with Simulator(events_per_hour=1, faults=faults) as simulator:
-        assert fetched(simulator) == [1, 2, 8, 8]
+        assert waits(simulator) == [1, 2, 8, 8]
     with Simulator(events_per_hour=1, faults=[*faults, Spoilt("corrupt-member")]) as simulator:
         assert refused(simulator) == [1, 2, 8, 8]
 
@@ -105,14 +104,14 @@ def test_the_budget_can_be_set(last: WireKind | str) -> None:
 def test_the_first_wait_can_be_set() -> None:
     """The others are its multiples."""
     with Simulator(events_per_hour=1, faults=[Status(500, when=TWICE), TooManyRequests(when=TWICE)]) as simulator:
-        assert fetched(simulator, delay=0.5) == [0.5, 1, 4, 8]
+        assert waits(simulator, delay=0.5) == [0.5, 1, 4, 8]
 
 
 @pytest.mark.parametrize("seconds", [0, 7, 120])
 def test_a_retry_after_wins(seconds: int) -> None:
     """Up to 120 seconds, instead of the wait that would be due."""
     with Simulator(events_per_hour=1, faults=[TooManyRequests(seconds), Status(500)]) as simulator:
-        assert fetched(simulator) == [seconds, 2]
+        assert waits(simulator) == [seconds, 2]
 
 
 def test_a_retry_after_of_a_server_error_wins_too() -> None:
@@ -120,14 +119,14 @@ def test_a_retry_after_of_a_server_error_wins_too() -> None:
     with RawServer(http(503, Retry_After="9"), GOOD) as server:
         time = Time()
         with asking(server.url, time) as client:
-            client.fetch(WHOLE_DAY, checked)
+            fetched(client)
         assert time.sleeps == [9]
 
 
 def test_a_retry_after_can_be_a_date() -> None:
     """What is left until then is waited; HTTP dates have whole seconds."""
     with Simulator(events_per_hour=1, faults=[TooManyRequests(60, as_date=True)]) as simulator:
-        (wait,) = fetched(simulator)
+        (wait,) = waits(simulator)
     assert 50 < wait <= 60
 
 
@@ -136,7 +135,7 @@ def test_a_date_in_the_past_is_no_wait() -> None:
     with RawServer(http(429, Retry_After=formatdate(system_time() - 3600, usegmt=True)), GOOD) as server:
         time = Time()
         with asking(server.url, time) as client:
-            client.fetch(WHOLE_DAY, checked)
+            fetched(client)
         assert time.sleeps == [0]
 
 
@@ -146,7 +145,7 @@ def test_a_longer_retry_after_ends_the_attempt(seconds: int) -> None:
     with Simulator(events_per_hour=1, faults=[TooManyRequests(seconds, when=ALWAYS)]) as simulator:
         time = Time()
         with asking(simulator.url, time) as client, pytest.raises(RetriableError) as raised:
-            client.fetch(WHOLE_DAY, checked)
+            fetched(client)
         assert len(simulator.requests) == client.requests == 1
     assert time.sleeps == []
     assert f"status 429, and Amplitude asks to wait {seconds} s, longer than the 120 s" in str(raised.value)
@@ -158,7 +157,7 @@ def test_a_retry_after_that_nobody_can_read_is_as_none(value: str, caplog: pytes
     with RawServer(http(429, Retry_After=value), GOOD) as server:
         time = Time()
         with asking(server.url, time) as client:
-            client.fetch(WHOLE_DAY, checked)
+            fetched(client)
         assert time.sleeps == [2]
     assert "Retry-After that cannot be read" in caplog.text
 
@@ -166,7 +165,7 @@ def test_a_retry_after_that_nobody_can_read_is_as_none(value: str, caplog: pytes
 def test_every_retry_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     """Which request of how many, why, and the wait: one line each."""
     with Simulator(events_per_hour=1, faults=[Status(503), Wire("closed"), Wire("truncated-zip")]) as simulator:
-        fetched(simulator)
+        waits(simulator)
     said = [record.message for record in caplog.records if record.name == "exporter.amplitude.retries"]
     window = "window 20251106T00..20251106T23: request"
     assert said[0] == f"{window} 1 of 5 failed (status 503); the next one follows in 1 s"
@@ -181,7 +180,7 @@ def test_a_gateway_that_times_out_on_one_hour_has_all_its_attempts() -> None:
     with Simulator(events_per_hour=1, faults=[Status(504, when=ALWAYS)]) as simulator:
         time = Time()
         with asking(simulator.url, time) as client, pytest.raises(RetriableError, match="status 504"):
-            client.fetch(hour, checked)
+            fetched(client, hour, checked)
         assert len(simulator.requests) == 5
     assert time.sleeps == [1, 2, 4, 8]
 
@@ -192,7 +191,7 @@ def test_an_error_page_without_end_does_not_hold_the_retry_up() -> None:
     with RawServer(endless, GOOD, patience=10) as server:
         time = Time()
         with asking(server.url, time) as client:
-            assert client.fetch(WHOLE_DAY, checked).requests == 2
+            assert fetched(client).requests == 2
         assert time.sleeps == [1]
     assert server.left[0]
 
@@ -203,7 +202,7 @@ def test_no_wait_goes_beyond_the_deadline(fault: Fault) -> None:
     with Simulator(events_per_hour=1, faults=[fault]) as simulator:
         time = Time(seconds=100)
         with asking(simulator.url, time) as client, pytest.raises(DeadlineError, match="Nothing of it is visible"):
-            client.fetch(WHOLE_DAY, checked, Deadline(time.clock(), at=100.5))
+            fetched(client, WHOLE_DAY, checked, Deadline(time.clock(), at=100.5))
         assert len(simulator.requests) == 1
     assert time.sleeps == []
 
@@ -211,20 +210,19 @@ def test_no_wait_goes_beyond_the_deadline(fault: Fault) -> None:
 def test_a_wait_that_ends_at_the_deadline_is_in_time() -> None:
     """The bound itself is allowed."""
     time = Time()
-    tries = Tries(WHOLE_DAY, 5, 1, Deadline(time.clock(), at=8), made=4)
+    tries = Tries(WHOLE_DAY, "https://example", 5, 1, Deadline(time.clock(), at=8), made=4)
     tries.wait("why")
     assert time.sleeps == [8]
     assert tries.left == 1
 
 
 def test_each_window_has_a_budget_of_its_own() -> None:
-    """Four retries for each half of a day, and the client counts them all."""
+    """Four retries for each half of a day."""
     first, second = WHOLE_DAY.cut(12)
     faults = [Status(503, when=When(4, "20251106T00")), Status(503, when=When(4, "20251106T12"))]
     with Simulator(events_per_hour=1, faults=faults) as simulator:
         time = Time()
         with asking(simulator.url, time) as client:
-            assert [client.fetch(window, checked).requests for window in (first, second)] == [5, 5]
+            assert [fetched(client, window, checked).requests for window in (first, second)] == [5, 5]
         assert [request.first for request in simulator.requests] == [f"{DAY:%Y%m%d}T00"] * 5 + [f"{DAY:%Y%m%d}T12"] * 5
     assert time.sleeps == [1, 2, 4, 8] * 2
-    assert (client.requests, client.retries) == (10, 8)

@@ -20,7 +20,8 @@ from exporter.amplitude.client import AmplitudeClient
 from exporter.archive.fast import Prove
 from exporter.archive.rejected import RejectedLines
 from exporter.archive.unzip import BLOCK, LONGEST_LINE, Tally, unzip
-from exporter.clock import Clock
+from exporter.clock import Clock, Deadline
+from exporter.errors import BadArchiveError
 from exporter.export import Exporter
 from exporter.report import Progress, no_progress
 from exporter.settings import Settings
@@ -94,6 +95,36 @@ def checked(archive: BinaryIO) -> None:
     with RejectedLines(10**8) as rejected:
         for _ in unzip(archive, WHOLE_DAY, Tally(rejected)):
             pass
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """How a window was answered, and what it took."""
+
+    status: int
+    archive_bytes: int
+    requests: int
+
+
+def fetched(
+    client: AmplitudeClient,
+    window: Window = WHOLE_DAY,
+    take: Callable[[BinaryIO], None] = checked,
+    deadline: Deadline | None = None,
+) -> Fetched:
+    """Ask for ``window`` until ``take`` has taken a sound archive in, as the loader does."""
+    tries = client.tries(window, deadline)
+    while True:
+        answer = client.ask(tries)
+        if answer.archive is None:
+            return Fetched(answer.status, 0, tries.made)
+        try:
+            with answer.archive as archive:
+                take(archive)
+        except BadArchiveError as error:
+            tries.again(str(error), error)
+        else:
+            return Fetched(answer.status, answer.size, tries.made)
 
 
 @dataclass(frozen=True)
