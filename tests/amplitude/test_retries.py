@@ -37,7 +37,7 @@ def refused(simulator: Simulator, *, attempts: int = 5) -> list[float]:
     time = Time()
     with asking(simulator.url, time, attempts=attempts) as client, pytest.raises(RetriableError):
         fetched(client)
-    assert client.requests == len(simulator.requests) == attempts
+    assert len(simulator.requests) == attempts
     return time.sleeps
 
 
@@ -146,7 +146,7 @@ def test_a_longer_retry_after_ends_the_attempt(seconds: int) -> None:
         time = Time()
         with asking(simulator.url, time) as client, pytest.raises(RetriableError) as raised:
             fetched(client)
-        assert len(simulator.requests) == client.requests == 1
+        assert len(simulator.requests) == 1
     assert time.sleeps == []
     assert f"status 429, and Amplitude asks to wait {seconds} s, longer than the 120 s" in str(raised.value)
 
