@@ -68,8 +68,11 @@ def importers(library: str, *places: Path) -> Iterator[str]:
     ("library", "allowed"),
     [
         ("azure.functions", set()),
-        ("requests", {"exporter/amplitude/client.py"}),
-        ("urllib3", {"exporter/amplitude/client.py", "exporter/amplitude/retries.py"}),
+        ("requests", {f"exporter/amplitude/{name}.py" for name in ("bodies", "client", "connection")}),
+        (
+            "urllib3",
+            {f"exporter/amplitude/{name}.py" for name in ("bodies", "client", "connection", "failures", "retries")},
+        ),
         ("dotenv", {"exporter/__main__.py"}),
         ("isal", {"exporter/archive/members.py"}),
         ("simdjson", {"exporter/archive/fast.py"}),
