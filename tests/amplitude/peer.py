@@ -121,5 +121,5 @@ def waiting(url: str, **options: Any) -> Iterator[AmplitudeClient]:
     """A client of ``url`` with the real clock and one request at most, unless ``options`` say otherwise."""
     bounds = Bounds(**{"request": 60, "words": 60} | options.pop("bounds", {}))
     defaults: dict[str, Any] = {"attempts": 1, "delay": 0, "archive_limit": 10**9, "clock": REAL}
-    with AmplitudeClient(url, KEYS, bounds=bounds, **defaults | options) as client:
+    with AmplitudeClient(url, options.pop("keys", KEYS), bounds=bounds, **defaults | options) as client:
         yield client
