@@ -49,6 +49,13 @@ class Answer:
 NO_DATA = Answer(HTTPStatus.NOT_FOUND, None, 0)
 
 
+class _Session(requests.Session):
+    """A session to which no answer is a redirect: even unfollowed, requests reads its body whole, and its address."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """There is none."""
+
+
 @dataclass
 class AmplitudeClient:
     """One project's Export API at ``base_url``. To be used in a `with`.
@@ -87,7 +94,7 @@ class AmplitudeClient:
         self._proxies = {"no_proxy": urlsplit(self.base_url).hostname or ""} if loopback else {}
         self._timer = Timer(self.clock, self.bounds)
         self._adapter = Adapter(self._timer)
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.auth = self.keys  # so that ~/.netrc has no say
         self._session.headers.update({"Accept": "application/zip", "Accept-Encoding": "identity"})
         self._session.headers["Connection"] = "close"  # no answer can ever be taken for that to another request
@@ -153,7 +160,6 @@ class AmplitudeClient:
                 params=tries.window.wire(),
                 stream=True,
                 timeout=(self.bounds.connect, self.bounds.read),
-                allow_redirects=False,
                 proxies=self._proxies,
             )
         except requests.RequestException:

@@ -164,6 +164,27 @@ def test_a_redirect_is_an_error_and_is_not_followed(code: int) -> None:
     assert requests == 1
 
 
+@pytest.mark.parametrize("location", ["", "/", "https://[::1", "http://\xff\xfe/", "x:" * 2_000])
+def test_a_redirect_to_nowhere_is_one_like_others(location: str) -> None:
+    """Its address is not understood, only shown."""
+    error, requests = failure(http(302, Location=location))
+    assert isinstance(error, PermanentError)
+    assert "status 302, a redirect" in str(error)
+    assert requests == 1
+
+
+def test_the_body_of_a_redirect_is_not_read() -> None:
+    """It may be endless; who sent it is left at once."""
+    endless = http(302, b"x" * 1000, Location="/", content_length=str(10**12))
+    with (
+        RawServer(endless, patience=10) as server,
+        asking(server.url, Time()) as client,
+        pytest.raises(PermanentError),
+    ):
+        fetched(client)
+    assert server.left == [True]
+
+
 @pytest.mark.parametrize(
     "words",
     [
