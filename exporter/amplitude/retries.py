@@ -45,12 +45,12 @@ class Tries:
         """Requests that may still be sent."""
         return self.total - self.made
 
-    def again(self, reason: str, error: Exception | None = None) -> None:
+    def again(self, reason: str, error: ExportError | None = None) -> None:
         """Wait before the next request for the window; if there is none left, the reason is the failure.
 
         Args:
             reason: why the last request failed; foreign text in it has passed its door.
-            error: the cause. Shown in a traceback only if it is our own: the others quote what they like.
+            error: the cause, if it is one of ours: a traceback shows it, and others quote what they like.
 
         Raises:
             RetriableError: the budget is used up, or `wait` raises it.
@@ -60,7 +60,7 @@ class Tries:
                 f"window {self.window}: {self.made} requests failed, the last one because of: {reason}. "
                 f"Nothing of the day is visible; try again later. If this goes on, look at AMP_BASE_URL "
                 f"({self.base_url}; {REGIONS}) and at https://status.amplitude.com"
-            ) from (error if isinstance(error, ExportError) else None)
+            ) from error
         self.wait(reason)
 
     def wait(self, reason: str, *, factor: float = 1, given: float | None = None) -> None:

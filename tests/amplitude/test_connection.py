@@ -4,6 +4,7 @@ import sys
 import threading
 import types
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -77,7 +78,7 @@ def tls(
 
 def ask(client: AmplitudeClient, seconds: float | None = None) -> None:
     """Ask for the day, with a deadline in ``seconds``."""
-    deadline = Deadline(REAL, None if seconds is None else REAL.monotonic() + seconds)
+    deadline = Deadline(client.clock, None if seconds is None else client.clock.monotonic() + seconds)
     fetched(client, WHOLE_DAY, lambda _: None, deadline)
 
 
@@ -201,11 +202,30 @@ def test_an_interrupt_leaves_nothing_behind(step: str) -> None:
         ask(client)
 
 
+def test_nothing_of_a_request_is_left_while_the_next_is_waited_for() -> None:
+    """Neither its thread nor its socket: the peer sees at once that it is left."""
+    left: list[bool] = []
+
+    def sleep(_seconds: float) -> None:
+        left.append(client._timer._socket is None and client._timer._thread is None)
+
+    plays = iter([stalls(b"HTTP/1.1 503 Busy\r\nContent-Length: 9\r\n\r\n"), says(), says(http(200, ARCHIVE))])
+
+    def play(peer: socket.socket) -> None:
+        next(plays)(peer)
+
+    clock = replace(REAL, sleep=sleep)
+    with Peer(play) as peer, waiting(peer.url, attempts=3, clock=clock) as client:
+        ask(client)
+    assert left == [True, True]
+
+
 def test_a_timer_never_shuts_down_another_connection_with_the_same_number() -> None:
     """It holds the connection itself, and not its number, which the system gives away again."""
-    timer = Timer(REAL, Bounds(request=0.05))
+    clock = Time().clock()  # which stands still: that the time is over, the timer itself must know
+    timer = Timer(clock, Bounds(request=0.05))
     mine, theirs = socket.socketpair()
-    timer.start(Deadline(REAL), WHOLE_DAY)
+    timer.start(Deadline(clock), WHOLE_DAY)
     timer.watch(mine)
     number = mine.fileno()
     mine.close()
