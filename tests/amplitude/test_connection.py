@@ -24,6 +24,7 @@ HEAD = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 CHUNK = b"%x\r\n%b\r\n" % (len(ARCHIVE), ARCHIVE)
 LONG = HEAD + b"Content-Length: 1000000\r\n\r\n" + ARCHIVE
+NO_DATA = b"Raw data files were not found."
 SLOW: dict[str, Play] = {
     "silence": stalls(),
     "100 without end": drips(drop=b"HTTP/1.1 100 Continue\r\n\r\n"),
@@ -169,6 +170,32 @@ def test_an_error_whose_body_breaks_off_is_still_that_error(play: Play) -> None:
         assert len(peer.heads) == 1
 
 
+@pytest.mark.parametrize(
+    "play",
+    [
+        stalls(b"HTTP/1.1 404 Not Found\r\n\r\n", NO_DATA),
+        stalls(b"HTTP/1.1 404 Not Found\r\nContent-Length: 99\r\n\r\n", NO_DATA),
+        says(b"HTTP/1.1 404 Not Found\r\nContent-Length: 99\r\n\r\n", NO_DATA),
+        says(b"HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n1e\r\n", NO_DATA, b"\r\n9\r\n"),
+        resets(b"HTTP/1.1 404 Not Found\r\nContent-Length: 99\r\n\r\n", NO_DATA),
+    ],
+    ids=["stalls without a length", "stalls", "is short", "lacks a chunk", "is reset"],
+)
+def test_a_404_that_breaks_off_makes_no_window_empty(play: Play) -> None:
+    """Not even if the words came: what else it would have said is not known."""
+    with Peer(play) as peer, waiting(peer.url, attempts=2, bounds={"words": 0.15}) as client:
+        with pytest.raises(RetriableError, match="did not arrive"):
+            ask(client)
+        assert len(peer.heads) == 2
+
+
+def test_a_body_that_nobody_wants_is_not_waited_for() -> None:
+    """Of a 2xx that is no answer."""
+    play = stalls(b"HTTP/1.1 202 Accepted\r\nContent-Length: 99\r\n\r\n")
+    with Peer(play) as peer, waiting(peer.url) as client, pytest.raises(RetriableError, match="status 202"):
+        ask(client)
+
+
 def test_time_for_one_request_is_not_taken_from_the_next() -> None:
     """Each has its bound for itself, whoever sends it again."""
     plays = iter([says(http(503)), says(http(200, ARCHIVE[:-9])), says(http(200, ARCHIVE))])
@@ -262,6 +289,17 @@ def test_a_request_that_ended_in_time_stays_alone() -> None:
     timer.start(Deadline(REAL), WHOLE_DAY)
     timer.stop()
     threading.Event().wait(1.2)
+    assert not timer.fired
+
+
+def test_a_request_that_ends_in_the_timers_last_moment_stays_alone() -> None:
+    """The thread has waited long enough, and then the request ends before the thread can act."""
+    timer = Timer(REAL, Bounds(request=0.05))
+    timer.start(Deadline(REAL), WHOLE_DAY)
+    with timer._lock:
+        threading.Event().wait(0.2)
+        timer._ended.set()
+    timer.stop()
     assert not timer.fired
 
 
