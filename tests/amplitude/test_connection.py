@@ -32,6 +32,7 @@ SLOW: dict[str, Play] = {
     "the status line drips": drips(b"HTTP/1.1 200 ", drop=b"O"),
     "headers drip": drips(HEAD, b"X: ", drop=b"x"),
     "headers stall": stalls(HEAD, b"X: "),
+    "an error's headers drip": drips(b"HTTP/1.1 403 Forbidden\r\nX: ", drop=b"x"),
     "the body drips": drips(LONG, drop=b"x"),
     "the body stalls": stalls(LONG),
     "a body without a length drips": drips(HEAD, b"\r\n", ARCHIVE, drop=b"x"),
