@@ -56,7 +56,7 @@ def check_lines(block: bytes, days: dict[str, int], reject: Reject) -> Checked:
             continue
         date, reason = examine(line, escaped=escaped)
         if reason:
-            content = memoryview(line)[: -1 - line.endswith(b"\r\n")] if alone else line
+            content = memoryview(line)[: len(line) - _end_of(line)] if alone else line
             reject(number, reason, content)
             continue
         days[date] = days.get(date, 0) + 1
@@ -64,8 +64,11 @@ def check_lines(block: bytes, days: dict[str, int], reject: Reject) -> Checked:
         good.append(line)
     if alone:
         text = good[0] if good else b""
-        return Checked(text[:-2] + b"\n" if text.endswith(b"\r\n") else text, len(good), unusual, lines)
-    return Checked(b"".join(line + b"\n" for line in good), len(good), unusual, lines)
+        if text.endswith(b"\r\n"):
+            text = b"".join((memoryview(text)[:-2], b"\n"))
+    else:
+        text = b"".join(line + b"\n" for line in good)
+    return Checked(text, len(good), unusual, lines)
 
 
 def lines_of(block: bytes) -> Iterator[bytes]:
@@ -88,7 +91,9 @@ def examine(line: bytes, *, escaped: bool = True) -> tuple[str, str]:
     except (msgspec.DecodeError, RecursionError):
         reason = _second_opinion(line)
         return ("", reason) if reason else (first_date(line), "")
-    if len(line) > LONGEST_REFUSED and is_deep(line):  # msgspec's bound is that of the Python that runs it
+    if len(line) - _end_of(line) > LONGEST_REFUSED and is_deep(
+        line
+    ):  # msgspec's bound is that of the Python that runs it
         return "", _UNPROVEN
     several = escaped or line.count(b'"event_time"') > 1
     return (first_date(line) if several else date_of(time[:HEAD].tobytes())), ""
@@ -98,15 +103,21 @@ _UNPROVEN = f"longer than {LONGEST_REFUSED} bytes and unusual: it cannot be prov
 
 
 def _second_opinion(line: bytes) -> str:
-    if len(line) > LONGEST_REFUSED:
+    length = len(line) - _end_of(line)  # so that neither bound nor place depends on it
+    if length > LONGEST_REFUSED:
         return _UNPROVEN
-    line = line.removesuffix(b"\n").removesuffix(b"\r")  # so that a place does not depend on it
+    line = line[:length]
     place = stops_at(line)
     if place is None:
         return "" if line.lstrip(b" \t\r").startswith(b"{") else "not a JSON object"
     if constant := _CONSTANT(line, place):
         return f"{constant[0].decode()} is no JSON value (byte {place + 1})"
     return f"not JSON at byte {place + 1}"
+
+
+def _end_of(line: bytes) -> int:
+    """Length of the line's end, if it has one."""
+    return line.endswith(b"\n") + line.endswith(b"\r\n")
 
 
 def _check_utf8(line: bytes) -> None:

@@ -46,6 +46,8 @@ def first_date(event: bytes) -> str:
 
     JSON lets a name come twice. simdjson finds the first and msgspec the last one; here and there the first counts.
     """
+    if b'"event_time"' not in event and not may_escape_time(event):
+        return NO_DATE
     level = 0
     for found in _tokens(event):
         if found[3]:

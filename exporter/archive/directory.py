@@ -14,8 +14,8 @@ from typing import BinaryIO
 from exporter.archive.entries import IN_ZIP64, START, Entry, found, named, shown
 from exporter.errors import BadArchiveError
 
-BIGGEST_DIRECTORY = 4 << 20
-"""Bytes. A directory is read at once; it is room for the members of 50,000 files."""
+BIGGEST_DIRECTORY = 2 << 20
+"""Bytes. A directory is read at once; there is room in it for some 20,000 members."""
 
 _END = Struct("<4s4H2LH")
 _LOCATOR64 = Struct("<4sLQL")

@@ -12,14 +12,24 @@ _TEXT = rb'"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+"'
 _NUMBER = rb"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+"
 _SCALAR = rb"(?:%b|%b|true|false|null)" % (_TEXT, _NUMBER)
 
+_PAIR = rb"%b%b:%b%b" % (_TEXT, SPACE, SPACE, _SCALAR)
+
+
+def _many(each: bytes) -> bytes:
+    """None, or one or several with commas between."""
+    return rb"%b(?:%b%b(?:,%b%b%b)*+)?+" % (SPACE, each, SPACE, SPACE, each, SPACE)
+
+
+_FLAT = rb"(?:%b|\[%b\]|\{%b\})" % (_SCALAR, _many(_SCALAR), _many(_PAIR))
+"""A value whose parts, if it has any, have none: most values are, and long runs of them are skipped at once."""
+
 _space = re.compile(SPACE)
-_value = re.compile(rb"%b(?:%b|([\[{]))" % (SPACE, _SCALAR)).match
+_value = re.compile(rb"%b(?:%b|(\[[ \t\r\n[]*+|\{))" % (SPACE, _SCALAR)).match
 _name = re.compile(rb"%b%b%b:" % (SPACE, _TEXT, SPACE)).match
-_values = re.compile(rb"(?:%b%b%b,)*+" % (SPACE, _SCALAR, SPACE))
-_members = re.compile(rb"(?:%b%b%b:%b%b%b,)*+" % (SPACE, _TEXT, SPACE, SPACE, _SCALAR, SPACE))
+_values = re.compile(rb"(?:%b%b%b,)*+" % (SPACE, _FLAT, SPACE))
+_members = re.compile(rb"(?:%b%b%b:%b%b%b,)*+" % (SPACE, _TEXT, SPACE, SPACE, _FLAT, SPACE))
 _closing = re.compile(rb"%b[\]}]" % SPACE).match
-_next = re.compile(rb"%b([,\]}])" % SPACE).match
-_CLOSED_BY = {b"[": b"]", b"{": b"}"}
+_next = re.compile(rb"%b(,|[\]}]++)" % SPACE).match
 
 
 def stops_at(text: bytes) -> int | None:
@@ -32,7 +42,7 @@ def stops_at(text: bytes) -> int | None:
             if opened is None:
                 return _behind_space(text, at)
             if opened:
-                waiting += _CLOSED_BY[opened]
+                waiting += b"}" if opened == b"{" else b"]" * opened.count(b"[")
                 just_open = True
                 continue
         just_open = False
@@ -43,9 +53,10 @@ def stops_at(text: bytes) -> int | None:
             if found[1] == b",":
                 at = found.end()
                 break
-            if found[1] != waiting[-1:]:
-                return found.start(1)
-            waiting.pop()
+            closed, expected = found[1], waiting[: -len(found[1]) - 1 : -1]
+            if closed != expected:
+                return found.start(1) + next(n for n in range(len(closed)) if closed[n : n + 1] != expected[n : n + 1])
+            del waiting[-len(closed) :]
             at = found.end()
         else:
             at = _behind_space(text, at)
@@ -53,10 +64,7 @@ def stops_at(text: bytes) -> int | None:
 
 
 def _value_at(text: bytes, at: int, inside: bytes | bytearray) -> tuple[int, bytes | None]:
-    """Behind the next value and what leads to it: the bracket that it opens, b"" for another value, None for none.
-
-    Values without brackets that follow each other are skipped at once.
-    """
+    """Behind the next value and what leads to it: the brackets that it opens, b"" for a whole one, None for none."""
     if inside:
         skipped = (_members if inside == b"}" else _values).match(text, at)
         at = skipped.end() if skipped else at

@@ -13,6 +13,7 @@ it cannot be told without reading every name.
 """
 
 import re
+from math import isinf
 
 DEEPEST = 1022
 """Levels of arrays and objects that hold something: simdjson's 1,024, less its document and the array of a block."""
@@ -29,8 +30,11 @@ _EXPONENTS = (
 """Each begins with a plain letter, which makes the search several times as fast as one for both."""
 _LONG = re.compile(rb"-[0-9]{19}|[0-9]{20}")
 _to_long_number = re.compile(rb'(?:[^"0-9-]++|%b|(?!-?[0-9]{19}|-?[0-9.]++[eE])-?[0-9.]++)*+' % _TEXT, re.DOTALL).match
-_number = re.compile(rb"-?[0-9.]++(?:[eE][+-]?[0-9]++)?+").match
-_levels = re.compile(rb"%b|[\[{][ \t\r\n]*+[\]}]|([\[{])|([\]}])" % _TEXT, re.DOTALL).finditer
+_number = re.compile(rb"-?[0-9]++([.eE][0-9.eE+-]*+)?+").match
+_FLAT = rb'(?:[^"\[\]{}]++|%b)*+' % _TEXT
+_over_flat = re.compile(rb"(?:[^\"\[\]{}]++|%b|[\[{]%b[\]}])*+" % (_TEXT, _FLAT), re.DOTALL).match
+_over_empty = re.compile(rb"(?:[^\"\[\]{}]++|%b|[\[{][ \t\r\n]*+[\]}])*+" % _TEXT, re.DOTALL).match
+"""To the next bracket: over what holds no other array or object, or, at the bound, only over what holds nothing."""
 
 _LONGEST_PLAIN = 1 << 18
 _DIGITS = bytes.maketrans(b"123456789", b"000000000")
@@ -70,7 +74,7 @@ def has_big_number(event: bytes) -> bool:
         return False
     at = 0
     while (skipped := _to_long_number(event, at)) and (found := _number(event, skipped.end())):
-        if _is_big(found[0]):
+        if _is_big(found):
             return True
         at = found.end()
     return False
@@ -80,14 +84,15 @@ def is_deep(event: bytes) -> bool:
     """Whether more than DEEPEST of its arrays and objects lie in one another, those that hold nothing not counted."""
     if event.count(b"[") + event.count(b"{") <= DEEPEST:
         return False
-    level = 0
-    for found in _levels(event):
-        if found[1]:
-            level += 1
-            if level > DEEPEST:
-                return True
-        elif found[2]:
-            level -= 1
+    level = at = 0
+    while skipped := (_over_flat if level < DEEPEST else _over_empty)(event, at):
+        at = skipped.end() + 1
+        bracket = event[at - 1 : at]
+        if not bracket:
+            break
+        level += 1 if bracket in b"[{" else -1
+        if level > DEEPEST:
+            return True
     return False
 
 
@@ -96,7 +101,8 @@ def _has_long_digits(text: bytes) -> bool:
     return b"0" * 20 in digits or b"-" + b"0" * 19 in digits
 
 
-def _is_big(number: bytes) -> bool:
-    if number.lstrip(b"-").isdigit():
-        return len(number) > len("-9223372036854775808") or not -(2**63) <= int(number) < 2**64
-    return float(number) in (float("inf"), float("-inf"))
+def _is_big(number: re.Match[bytes]) -> bool:
+    if number[1]:
+        return isinf(float(number[0]))
+    length = number.end() - number.start()
+    return length > len("-9223372036854775808") or not -(2**63) <= int(number[0]) < 2**64

@@ -300,7 +300,7 @@ def test_a_content_ends_where_the_zip_says() -> None:
 
 def test_a_directory_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is read at once, so it may not be of any size."""
-    assert module.BIGGEST_DIRECTORY == 4 << 20
+    assert module.BIGGEST_DIRECTORY == 2 << 20
     length = len(SOUND) - SOUND.index(DIRECTORY) - 22
     monkeypatch.setattr(module, "BIGGEST_DIRECTORY", length)
     assert unzipped(SOUND).lines == [LINE, LINE]
