@@ -15,7 +15,7 @@ import msgspec
 
 from exporter.archive.dates import HEAD, date_of, first_date, may_escape_time
 from exporter.archive.grammar import stops_at
-from exporter.archive.unusual import is_deep, is_unusual, may_be_unusual
+from exporter.archive.unusual import checks_for, is_deep
 
 LONGEST_REFUSED = 4 << 20
 """Bytes. A longer line gets no second opinion, which takes about a second a megabyte at worst."""
@@ -47,7 +47,7 @@ class Checked:
 def check_lines(block: bytes, days: dict[str, int], reject: Reject) -> Checked:
     r"""Look at each line of ``block``, which ends with ``\n``; count the events' dates in ``days``."""
     lines = block.count(b"\n")
-    maybe_unusual, escaped = may_be_unusual(block), may_escape_time(block)
+    checks, escaped = checks_for(block), may_escape_time(block)
     alone = lines == 1
     good: list[bytes] = []
     unusual = 0
@@ -60,7 +60,7 @@ def check_lines(block: bytes, days: dict[str, int], reject: Reject) -> Checked:
             reject(number, reason, content)
             continue
         days[date] = days.get(date, 0) + 1
-        unusual += maybe_unusual and is_unusual(line)
+        unusual += any(check(line) for check in checks) if checks else 0
         good.append(line)
     if alone:
         text = good[0] if good else b""

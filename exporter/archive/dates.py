@@ -12,6 +12,7 @@ HEAD = 80
 """Bytes of an ``event_time`` that hold its first ten characters, however they are written."""
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_plain_date = re.compile(rb'"(\d{4}-\d\d-\d\d)').match
 _first_ten = re.compile(rb'"((?:[^"\\]|\\u[0-9a-fA-F]{4}|\\[^u]){10})').match
 _tokens = re.compile(rb'("(?:[^"\\]++|\\.)*+")([ \t\r\n]*+:[ \t\r\n]*+)?|([\[{])|([\]}])', re.DOTALL).finditer
 _ESCAPED_LETTER = re.compile(rb"\\u00[567]")
@@ -26,6 +27,8 @@ def is_date(text: str) -> bool:
 
 def date_of(value: bytes) -> str:
     """The date in the value of an ``event_time``, as JSON spells it; its first HEAD bytes are enough. Else NO_DATE."""
+    if plain := _plain_date(value):
+        return plain[1].decode()
     found = _first_ten(value)
     if found is None:
         return NO_DATE

@@ -13,6 +13,7 @@ it cannot be told without reading every name.
 """
 
 import re
+from collections.abc import Callable
 from math import isinf
 
 DEEPEST = 1022
@@ -23,10 +24,7 @@ _HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 _no_half = re.compile(
     rb"(?:[^\\]++|\\[^u]|\\u(?![dD][89a-fA-F])|\\u[dD][89abAB]..\\u[dD][c-fC-F]..)*+", re.DOTALL
 ).match
-_EXPONENTS = (
-    re.compile(rb"e(?<=[0-9.]e)\+?[0-9]{3}"),
-    re.compile(rb"E(?<=[0-9.]E)\+?[0-9]{3}"),
-)
+_EXPONENTS = tuple(re.compile(rb"%b(?<=[0-9.]%b)\+?[0-9]{3,}+[]},\s]" % (e, e)) for e in (b"e", b"E"))
 """Each begins with a plain letter, which makes the search several times as fast as one for both."""
 _LONG = re.compile(rb"-[0-9]{19}|[0-9]{20}")
 _to_long_number = re.compile(rb'(?:[^"0-9-]++|%b|(?!-?[0-9]{19}|-?[0-9.]++[eE])-?[0-9.]++)*+' % _TEXT, re.DOTALL).match
@@ -37,19 +35,25 @@ _over_empty = re.compile(rb"(?:[^\"\[\]{}]++|%b|[\[{][ \t\r\n]*+[\]}])*+" % _TEX
 """To the next bracket: over what holds no other array or object, or, at the bound, only over what holds nothing."""
 
 _LONGEST_PLAIN = 1 << 18
+"""Bytes. What is longer is searched and not translated, which would copy it."""
 _DIGITS = bytes.maketrans(b"123456789", b"000000000")
-_SHAPE = bytes(44 if chr(c) in ":,[]{} \t\r\n" else 101 if chr(c) in "eE" else 35 for c in range(256))
-_NO_SHAPE = b"0123456789.+-"
+_SHAPE = b"".maketrans(bytes(range(256)), bytes(b",,,,,,,,,,ee-#"[b":,[]{} \t\r\neE-".find(c)] for c in range(256)))
+_NUMERALS = b"0123456789.+"
+_NO_BRACKETS = bytes(c for c in range(256) if chr(c) not in "[{\n")
 
 
-def may_be_unusual(block: bytes) -> bool:
-    """False only if no line of ``block`` is unusual; much faster than asking for each line."""
-    return (
-        len(block) > _LONGEST_PLAIN
-        or block.count(b"[") + block.count(b"{") > DEEPEST
-        or (b"\\" in block and bool(_HALF.search(block)))
-        or _has_long_digits(block)
-        or b",e," in block.translate(_SHAPE, _NO_SHAPE)  # each number with an exponent leaves this, few others do
+def checks_for(block: bytes) -> tuple[Callable[[bytes], bool], ...]:
+    """The checks that an event in one of the lines of ``block`` may fail; usually none, found out for all at once."""
+    if len(block) > _LONGEST_PLAIN:
+        return has_half, has_big_number, is_deep
+    return tuple(
+        check
+        for check, may_fail in (
+            (has_half, b"\\" in block and _HALF.search(block)),
+            (has_big_number, _has_long_digits(block) or _has_exponent(block)),
+            (is_deep, max(map(len, block.translate(None, _NO_BRACKETS).split(b"\n"))) > DEEPEST),
+        )
+        if may_fail
     )
 
 
@@ -68,9 +72,7 @@ def has_half(event: bytes) -> bool:
 
 def has_big_number(event: bytes) -> bool:
     """Whether it holds a number that 64 bits cannot hold."""
-    if not (_LONG.search(event) if len(event) > _LONGEST_PLAIN else _has_long_digits(event)) and not any(
-        exponent.search(event) for exponent in _EXPONENTS
-    ):
+    if not _may_be_big(event):
         return False
     at = 0
     while (skipped := _to_long_number(event, at)) and (found := _number(event, skipped.end())):
@@ -99,6 +101,18 @@ def is_deep(event: bytes) -> bool:
 def _has_long_digits(text: bytes) -> bool:
     digits = text.translate(_DIGITS)
     return b"0" * 20 in digits or b"-" + b"0" * 19 in digits
+
+
+def _has_exponent(text: bytes) -> bool:
+    """Whether there may be a number with an exponent above 0: without numerals it is one of two, and little else is."""
+    shape = text.translate(_SHAPE, _NUMERALS)
+    return b",e," in shape or b",-e," in shape
+
+
+def _may_be_big(event: bytes) -> bool:
+    if len(event) > _LONGEST_PLAIN:
+        return bool(_LONG.search(event)) or any(large.search(event) for large in _EXPONENTS)
+    return _has_long_digits(event) or (_has_exponent(event) and any(large.search(event) for large in _EXPONENTS))
 
 
 def _is_big(number: re.Match[bytes]) -> bool:

@@ -59,7 +59,8 @@ def test_a_reason_quotes_nothing_of_the_line() -> None:
 def test_an_event_is_what_the_standard_library_takes(line: bytes) -> None:
     """Near the edge of JSON; and a line feed at its end changes nothing."""
     assert (reason_of(line) == "") == is_event(line)
-    assert examine(line + b"\n") == examine(line)
+    if not line.endswith(b"\r"):
+        assert examine(line + b"\n") == examine(line + b"\r\n") == examine(line)
 
 
 @settings(deadline=None)

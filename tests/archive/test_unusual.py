@@ -6,7 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.archive import unusual as module
-from exporter.archive.unusual import DEEPEST, has_big_number, has_half, is_deep, is_unusual, may_be_unusual
+from exporter.archive.unusual import DEEPEST, checks_for, has_big_number, has_half, is_deep, is_unusual
+from exporter.simulator import Simulator
+from tests.kit import DAY
 from tests.kit.odd_lines import UNUSUAL, USUAL, objects, odd_lines
 
 
@@ -57,10 +59,10 @@ def test_what_every_loader_takes_is_usual(line: bytes) -> None:
 
 @pytest.mark.parametrize("line", UNUSUAL)
 def test_what_loaders_stumble_over_is_unusual(line: bytes) -> None:
-    """Wherever it stands, and a block with such a line is looked at closely."""
+    """Wherever it stands, and the checks for a block find it."""
     assert is_unusual(line)
-    assert may_be_unusual(line)
-    assert may_be_unusual(b"{}\n" + line + b"\n{}\n")
+    for block in (line, line + b"\n", b"{}\n" + line + b"\n{}\n"):
+        assert any(check(line) for check in checks_for(block))
 
 
 @settings(deadline=None, max_examples=500)
@@ -68,10 +70,10 @@ def test_what_loaders_stumble_over_is_unusual(line: bytes) -> None:
 def test_unusual_is_what_the_standard_library_reads_so(line: bytes) -> None:
     """Halves and numbers; also where a line is too long for the quick look."""
     wanted = expected(line)
-    if wanted is None:
+    if wanted is None or not line.lstrip().startswith(b"{"):
         return
     assert (has_half(line) or has_big_number(line)) == is_unusual(line) == wanted
-    assert may_be_unusual(line) or not wanted
+    assert any(check(line) for check in checks_for(line)) == wanted
 
 
 @settings(deadline=None)
@@ -84,12 +86,19 @@ def test_a_long_line_is_judged_as_a_short_one(line: bytes) -> None:
         short = is_unusual(line)
         patched.setattr(module, "_LONGEST_PLAIN", 0)
         assert is_unusual(line) == short
-        assert may_be_unusual(line)
+        assert checks_for(line)
 
 
 def expected_of_any(line: bytes) -> bool | None:
     """As `expected`, for lines too deep for the standard library as well."""
     return True if line in UNUSUAL else expected(line)
+
+
+def test_a_block_of_usual_lines_needs_no_check() -> None:
+    """Or they would be looked at one by one for nothing."""
+    with Simulator(events_per_hour=2) as simulator:
+        assert not [line for line in simulator.lines(DAY) if checks_for(line)]
+    assert checks_for(b"\n".join(USUAL[:12])) == ()
 
 
 @settings(deadline=None)
