@@ -52,7 +52,7 @@ def files_in(archive: BinaryIO) -> Iterator[Entry]:
             raise BadArchiveError(
                 f"the archive is corrupt before {shown(entry.name)}: something hides or is missing there"
             )
-        entry, in_body = found(archive, entry, head, begin)
+        entry, in_body = found(archive, entry, head)
         if not entry.name.endswith("/"):
             yield entry
         elif entry.size or entry.crc or _content(archive, entry) not in (b"", _EMPTY_DEFLATE):

@@ -67,7 +67,7 @@ def named(directory: bytes, at: int) -> tuple[Entry, Head, int]:
     raw_name = directory[end : end + name_length]
     name = raw_name.decode(errors="replace")
     extra_at, next_at = end + name_length, end + name_length + extra_length + comment_length
-    if mark != b"PK\x01\x02" or next_at > len(directory) or disk:
+    if mark != b"PK\x01\x02" or disk:
         raise BadArchiveError("the archive is corrupt: an entry of its directory cannot be read")
     if flags & ~_HARMLESS_FLAGS or method not in (_STORED, _DEFLATED):
         raise BadArchiveError(f"member {shown(name)} is encrypted, or compressed in a way that Amplitude does not use")
@@ -77,8 +77,8 @@ def named(directory: bytes, at: int) -> tuple[Entry, Head, int]:
     return Entry(name, 0, packed, size, crc, deflated=method == _DEFLATED), head, next_at
 
 
-def found(archive: BinaryIO, entry: Entry, head: Head, limit: int) -> tuple[Entry, int]:
-    """The entry with its place in the archive, and where the next one begins: at ``limit`` at the latest.
+def found(archive: BinaryIO, entry: Entry, head: Head) -> tuple[Entry, int]:
+    """The entry with its place in the archive, and where the next one must begin.
 
     Raises:
         BadArchiveError: it is not there, or what stands before or behind its content says something else.
@@ -91,8 +91,6 @@ def found(archive: BinaryIO, entry: Entry, head: Head, limit: int) -> tuple[Entr
     name, extra = archive.read(name_length), archive.read(extra_length)
     start = head.offset + _LOCAL.size + name_length + extra_length
     stop = start + entry.packed
-    if stop > limit:
-        raise BadArchiveError(f"the archive is corrupt: {shown(entry.name)} reaches into what follows it")
     same = (name, flags, method) == (head.raw_name, head.flags, head.method)
     if flags & _SIZES_FOLLOW:
         behind = _sizes_behind(archive, entry, stop)

@@ -38,6 +38,7 @@ _LONGEST_PLAIN = 1 << 18
 """Bytes. What is longer is searched and not translated, which would copy it."""
 _DIGITS = bytes.maketrans(b"123456789", b"000000000")
 _SHAPE = b"".maketrans(bytes(range(256)), bytes(b",,,,,,,,,,ee-#"[b":,[]{} \t\r\neE-".find(c)] for c in range(256)))
+"""What may stand around a number becomes a comma, what has no part in one becomes #."""
 _NUMERALS = b"0123456789.+"
 _NO_BRACKETS = bytes(c for c in range(256) if chr(c) not in "[{\n")
 

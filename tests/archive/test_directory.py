@@ -106,16 +106,11 @@ def test_a_zip_as_others_spell_it_is_sound() -> None:
                 content = spelled(folder, FIRST, replace(stream, behind=behind), zip64=zip64)
                 assert unzipped(content).lines == [LINE, LINE]
     assert unzipped(spelled(replace(FIRST, zip64=True), replace(SECOND, zip64=True), zip64=True)).lines == [LINE, LINE]
-    java = Zipped(
-        b"100/",
-        b"\x03\x00",
-        8,
-        8,
-        local=unknown,
-        named={"crc": 0, "size": 0},
-        behind=b"PK\x07\x08" + bytes(4) + struct.pack("<2L", 2, 0),
-    )
-    assert unzipped(spelled(java, FIRST)).lines == [LINE]
+    empty: dict[str, int | bytes] = {"crc": 0, "size": 0}
+    for sizes in ("<2L", "<2Q"):
+        behind = b"PK\x07\x08" + bytes(4) + struct.pack(sizes, 2, 0)
+        java = Zipped(b"100/", b"\x03\x00", 8, 8, local=unknown, named=empty, behind=behind)
+        assert unzipped(spelled(java, FIRST)).lines == [LINE]
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -141,6 +136,19 @@ def test_a_directory_counts_what_it_names(zip64: bool, counted: int) -> None:
     """Neither fewer nor more."""
     if zip64 or 0 <= 2 + counted < 2**16:
         spoilt(spelled(FIRST, SECOND, zip64=zip64, counted=counted), "counts")
+
+
+def test_an_entry_of_another_disk_is_spoilt() -> None:
+    """Its content is somewhere else."""
+    spoilt(overwritten(SOUND, SOUND.index(DIRECTORY) + 34, "<H", 1), "cannot be read")
+
+
+@pytest.mark.parametrize("length", [28, 30, 32])
+def test_an_entry_that_reaches_out_of_the_directory_is_spoilt(length: int) -> None:
+    """By its name, its extra field or its comment."""
+    last = SOUND.rindex(DIRECTORY)
+    for size in (1, 100, 60_000):
+        spoilt(overwritten(SOUND, last + length, "<H", len(SECOND.name) + size), "corrupt")
 
 
 def test_the_two_counts_of_a_directory_are_the_same() -> None:
@@ -196,6 +204,7 @@ def test_bytes_that_belong_to_nothing_are_spoilt(more: bytes) -> None:
     spoilt(spelled(replace(FIRST, behind=more), SECOND))
     spoilt(spelled(FIRST, replace(SECOND, behind=more)))
     spoilt(SOUND + more, "cut off")
+    spoilt(overwritten(SOUND, len(SOUND) - 2, "<H", 1), "cut off")
     if len(more) < 2**16:
         spoilt(overwritten(SOUND, len(SOUND) - 2, "<H", len(more)) + more, "cut off")
 
@@ -209,7 +218,7 @@ def test_members_are_where_the_directory_says_in_its_order() -> None:
     spoilt(overwritten(SOUND, begin + size + 42, "<L", 0), "hides or is missing")
     spoilt(overwritten(SOUND, begin + 42, "<L", 1), "hides or is missing")
     for packed in (0, 1, len(BODY) - 1, len(BODY) + 1, 10_000, 2**32 - 2):
-        spoilt(overwritten(SOUND, begin + 20, "<L", packed), "reaches into|two ways")
+        spoilt(overwritten(SOUND, begin + 20, "<L", packed), "hides or is missing|two ways")
 
 
 @pytest.mark.parametrize("place", [2**31, 2**40, 2**62, 2**63 - 1, 2**63, 2**64 - 1])

@@ -231,6 +231,7 @@ def test_rejected_lines_have_a_bound() -> None:
         "-OrgID_100_2025-11-06_5#1.json.gz",
         "x" * 60_000 + ".json.gz",
         "\x1b[31mred\u202e",
+        "\U000e0001" * 300,
         "1" * 21 + "_2025-11-06_5#1.json.gz",
     ],
 )
