@@ -141,8 +141,6 @@ def _unzipped(archive: BinaryIO, entry: Entry) -> Iterator[bytes]:
     for piece in _undeflated(pieces, entry.name) if entry.deflated else pieces:
         crc = isal_zlib.crc32(piece, crc)
         size += len(piece)
-        if size > entry.size:
-            break
         yield piece
     if (crc, size) != (entry.crc, entry.size):
         raise BadArchiveError(f"member {shown(entry.name)} is corrupt: its length or CRC is not what the ZIP says")

@@ -12,7 +12,7 @@ import pytest
 
 from exporter.archive import directory as module
 from exporter.archive.directory import files_in
-from exporter.archive.members import members
+from exporter.archive.members import PIECE, members
 from exporter.errors import BadArchiveError
 from exporter.simulator.archive import Member, write_archive
 from tests.kit import WHOLE_DAY, member, overwritten, unzipped, zipped
@@ -305,6 +305,18 @@ def test_a_content_ends_where_the_zip_says() -> None:
     ):
         with pytest.raises(BadArchiveError, match=r"corrupt|cut off"):
             unzipped(spelled(changed))
+
+
+def test_a_piece_of_its_own_behind_a_content_is_seen() -> None:
+    """Where the content ends exactly with a piece that is read."""
+    padded = BODY + b"\0" * (PIECE - 5 - len(BODY))  # five bytes are deflate's head of a block that it stores
+    deflate = zlib.compressobj(0, wbits=-15)
+    exact = deflate.compress(padded) + deflate.flush()
+    assert len(exact) == PIECE
+    says: dict[str, int | bytes] = {"crc": zlib.crc32(padded)}
+    assert unzipped(spelled(Zipped(FIRST.name, exact, 0, 8, len(padded), says, says))).lines == [LINE]
+    with pytest.raises(BadArchiveError, match="something stands behind its content"):
+        unzipped(spelled(Zipped(FIRST.name, exact + b"x", 0, 8, len(padded), says, says)))
 
 
 def test_a_directory_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
