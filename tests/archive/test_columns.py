@@ -41,7 +41,7 @@ def test_new_and_missing_columns_are_named_in_order() -> None:
 
 def test_names_from_outside_are_bounded_and_harmless() -> None:
     """At most 20 names of 60 characters, without what would break a log line apart; the others are a number."""
-    hostile = {"a,b\n\u2028c\x1b[31m", "x" * 5_000} | {f"column-{number:03}" for number in range(100)}
+    hostile = {"a,b\n\u2028c\x1b[31m", "b" * 5_000} | {f"column-{number:03}" for number in range(100)}
     new = drift(looked_at(line_of(KNOWN | hostile)))["new"]
     assert len(new) == 21
     assert new[0] == "a?b??c?[31m"
