@@ -18,7 +18,7 @@ from exporter.archive.grammar import stops_at
 from exporter.archive.unusual import checks_for, is_deep
 
 LONGEST_REFUSED = 4 << 20
-"""Bytes. A longer line gets no second opinion, which takes one to two seconds at worst for so many."""
+"""Bytes. A longer line gets no second opinion, which takes up to three seconds at worst for so many."""
 _UNPROVEN = f"longer than {LONGEST_REFUSED} bytes and unusual: it cannot be proven within bounds"
 _PIECE = 1 << 16
 
