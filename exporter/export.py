@@ -159,6 +159,7 @@ def _manifest(attempt: Attempt, core: Exporter, loaded: Loaded, dump: Dump, tall
         event_days=dict(sorted(tally.event_days.items())),
         schema=drift(tally.columns),
         rejected_sha256=rejected.sha256,
+        unusual=tally.unusual,
         window_days=window_days(loaded.window_hours, attempt.stored, attempt.near),
         quiet_hours=quiet_hours(before, events, NOTED_EVENTS),
     )
