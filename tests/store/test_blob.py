@@ -17,6 +17,7 @@ from exporter.settings import Settings
 from exporter.simulator import Resized, Simulator
 from exporter.store import Store
 from exporter.store.blob import open_blob_store
+from exporter.store.blob_account import Account
 from exporter.wiring import open_store
 from tests.azure.azurite import KEY, Azurite
 from tests.azure.identity import Identity
@@ -198,8 +199,8 @@ def test_the_emulator_needs_no_identity_and_gets_its_container(
 
 def test_a_bad_connection_string_is_not_shown() -> None:
     """What is no connection string is a wrong setting; its text, a key perhaps, is in no message."""
-    settings = Settings(storage_connection_string="AccountKey " + KEY.rstrip("="))
-    with pytest.raises(SettingsError, match="EXPORT_STORAGE_CONNECTION_STRING") as caught, open_blob_store(settings):
+    account = Account("amplitude", 10**6, connection_string="AccountKey " + KEY.rstrip("="))
+    with pytest.raises(SettingsError, match="EXPORT_STORAGE_CONNECTION_STRING") as caught, open_blob_store(account):
         pass
     assert KEY[:10] not in str(caught.value)
 
