@@ -15,7 +15,7 @@ from exporter.store.blob_account import Account, open_container
 from exporter.store.blob_draft import BlobDraft
 from exporter.store.blob_errors import explained, headers_of, if_there
 from exporter.store.blob_lease import LEASE_SECONDS, leased
-from exporter.store.names import checked, checked_prefix
+from exporter.store.names import checked, checked_prefix, is_name
 
 JSON = ContentSettings(content_type="application/json")
 
@@ -86,7 +86,8 @@ class BlobStore:
         """See Store."""
         with self._explained():
             for blob in self._container.list_blobs(name_starts_with=checked_prefix(prefix), include=["metadata"]):
-                yield _entry(blob)
+                if is_name(str(blob.name)):  # else another program's, which no method here would take
+                    yield _entry(blob)
 
     def stat(self, name: str) -> Entry | None:
         """See Store."""

@@ -14,7 +14,7 @@ from exporter.store import Entry, gone
 from exporter.store.folder_draft import LocalDraft
 from exporter.store.folder_files import etag_of, open_folder, opened_folder
 from exporter.store.folder_lock import LONGEST_RUN, check_platform, is_locked, locked_file
-from exporter.store.names import checked, checked_prefix
+from exporter.store.names import checked, checked_prefix, is_name
 
 READ = 1 << 20
 _NOTHING_THERE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
@@ -67,7 +67,7 @@ class LocalStore:
         folder, _, start = checked_prefix(prefix).rpartition("/")
         with contextlib.suppress(*_NOTHING_THERE):
             for path in sorted((self._folder / folder).iterdir()):
-                if path.name.startswith(start) and not path.name.startswith("."):
+                if path.name.startswith(start) and is_name(path.name):
                     found = self._entry(path)
                     if found:
                         held = found.size <= LONGEST_RUN and is_locked(path)

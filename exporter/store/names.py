@@ -5,17 +5,23 @@ from exporter.errors import StoreError
 _LONGEST_SHOWN = 100
 
 
-def checked(name: str) -> str:
-    """``name``, if an object may have it: parts between single slashes, none of which begins with a dot.
+def is_name(name: str) -> bool:
+    """Whether an object may be called so: parts between single slashes, of which none begins with a dot.
 
-    So ``..`` and absolute names are refused, and no object hides from a listing or meets a folder's own hidden files.
-    A backslash is refused since Azure takes it for a slash.
-
-    Raises:
-        StoreError: the name is none.
+    So ``..`` and absolute names are none, and no object hides from a listing or meets a folder's own hidden files. A
+    backslash is refused since Azure takes it for a slash.
     """
     parts = name.split("/")
-    if all(parts) and not any(part.startswith(".") for part in parts) and name.isprintable() and "\\" not in name:
+    return all(parts) and not any(part.startswith(".") for part in parts) and name.isprintable() and "\\" not in name
+
+
+def checked(name: str) -> str:
+    """``name``, if an object may be called so.
+
+    Raises:
+        StoreError: it may not.
+    """
+    if is_name(name):
         return name
     raise StoreError(
         f"{name[:_LONGEST_SHOWN]!r} is no name for an object of the store: it may not begin or end with a slash, nor "

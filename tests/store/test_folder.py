@@ -399,8 +399,9 @@ def test_a_folder_says_what_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_hidden_files_and_folders_are_no_objects(tmp_path: Path) -> None:
-    """What other programs put beside the dumps is listed only if it could be an object."""
-    (tmp_path / ".DS_Store").touch()
+    """What other programs put beside the dumps is listed only if it could be an object, which the store would read."""
+    for name in (".DS_Store", "20251106\n", "20251106\\x", "20251106\udcff"):
+        (tmp_path / name).touch()
     (tmp_path / "20251106").mkdir()
     store = LocalStore(tmp_path)
     store.write(DUMP, b"[]\n", seen=None, metadata=METADATA)
