@@ -18,6 +18,14 @@ _TAIL = re.compile(r"\s*(ErrorCode:|To mitigate this issue).*", re.DOTALL)
 """Where the words of Azure's errors end; the rest repeats them in XML, or is a link."""
 _CAUSE = "AADSTS"
 """What Entra's own words begin with; before them stands who asked it, after them ids for its support."""
+_NOT_SET_UP = (
+    "not fully configured",
+    "not installed",
+    "not found on path",
+    "could not be found",
+    "azure-identity-broker",
+)
+"""What a credential says that was not even tried: in Azure most of them."""
 _NO_CODE = re.compile(r"[^A-Za-z0-9_-]")
 _LONGEST_CODE = 60
 
@@ -70,14 +78,20 @@ def headers_of(metadata: Mapping[str, str]) -> dict[str, str]:
 
 def _words_of(error: AzureError) -> str:
     """What Azure says, in one line. An identity's long error ends with its cause; a storage error begins with it."""
-    words = " ".join(_TAIL.sub("", str(error)).split())
-    words = "".join(letter for letter in words if letter.isprintable())
+    text = _TAIL.sub("", str(error))
+    words = _one_line(text)
     if len(words) <= _LONGEST:
         return words
     if not isinstance(error, ClientAuthenticationError) or code_of(error):
         return words[:_LONGEST]
-    start = words.rfind(_CAUSE) if _CAUSE in words else len(words) - _LONGEST
-    return f"... {words[start : start + _LONGEST]}"
+    if _CAUSE in words:
+        return f"... {words[words.rfind(_CAUSE) :][:_LONGEST]}"
+    tried = [attempt for attempt in text.split("\n\t") if not any(idle in attempt for idle in _NOT_SET_UP)]
+    return f"... {_one_line(' '.join(tried))[-_LONGEST:]}"
+
+
+def _one_line(text: str) -> str:
+    return "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
 
 
 def code_of(error: AzureError) -> str:

@@ -17,7 +17,6 @@ from exporter.store.folder_lock import LONGEST_RUN, check_platform, is_locked, l
 from exporter.store.names import checked, checked_prefix, is_name
 
 READ = 1 << 20
-_NOTHING_THERE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
 class LocalStore:
@@ -37,11 +36,9 @@ class LocalStore:
 
     def read(self, name: str) -> tuple[bytes, str] | None:
         """See Store."""
-        try:
-            with self._path(name).open("rb") as file:
-                return file.read(), etag_of(os.fstat(file.fileno()))
-        except _NOTHING_THERE:
-            return None
+        with self._if_there(), self._path(name).open("rb") as file:
+            return file.read(), etag_of(os.fstat(file.fileno()))
+        return None
 
     def write(self, name: str, content: bytes | BinaryIO, *, seen: str | None, metadata: Mapping[str, str]) -> str:
         """See Store; a folder keeps no metadata."""
@@ -65,7 +62,7 @@ class LocalStore:
     def list(self, prefix: str) -> Iterator[Entry]:
         """See Store."""
         folder, _, start = checked_prefix(prefix).rpartition("/")
-        with contextlib.suppress(*_NOTHING_THERE):
+        with self._if_there():
             for path in sorted((self._folder / folder).iterdir()):
                 if path.name.startswith(start) and is_name(path.name):
                     found = self._entry(path)
@@ -79,13 +76,11 @@ class LocalStore:
 
     def stream(self, name: str) -> Iterator[bytes]:
         """See Store."""
-        try:
-            file = self._path(name).open("rb")
-        except _NOTHING_THERE as error:
-            raise gone(name) from error
-        with file:
+        with self._if_there(), self._path(name).open("rb") as file:
             while piece := file.read(READ):
                 yield piece
+            return
+        raise gone(name)
 
     @contextlib.contextmanager
     def lock(self, name: str, run: str) -> Iterator[None]:
@@ -110,11 +105,20 @@ class LocalStore:
     def _path(self, name: str) -> Path:
         return self._folder / checked(name)
 
-    def _entry(self, path: Path) -> Entry | None:
+    @contextlib.contextmanager
+    def _if_there(self) -> Iterator[None]:
+        """Go on behind the block where an object is not there; a file in the data folder's own place is an error."""
         try:
+            yield
+        except (FileNotFoundError, IsADirectoryError):
+            return
+        except NotADirectoryError:
+            if not self._folder.is_dir():
+                raise
+
+    def _entry(self, path: Path) -> Entry | None:
+        with self._if_there():
             there = path.stat()
-        except _NOTHING_THERE:
-            return None
-        if not stat.S_ISREG(there.st_mode):
-            return None
-        return Entry(path.relative_to(self._folder).as_posix(), there.st_size, etag_of(there))
+            if stat.S_ISREG(there.st_mode):
+                return Entry(path.relative_to(self._folder).as_posix(), there.st_size, etag_of(there))
+        return None

@@ -409,6 +409,15 @@ def test_hidden_files_and_folders_are_no_objects(tmp_path: Path) -> None:
     assert [entry.name for entry in store.list("20")] == [DUMP]
 
 
+def test_a_file_in_the_data_folders_place_is_an_error(tmp_path: Path) -> None:
+    """A store that cannot be read is not taken for an empty one."""
+    (tmp_path / "data").touch()
+    store = LocalStore(tmp_path / "data")
+    for act in (lambda: store.read(DUMP), lambda: store.stat(DUMP), lambda: list(store.list(""))):
+        with pytest.raises(NotADirectoryError):
+            act()
+
+
 def test_the_store_tells_where_it_is(tmp_path: Path) -> None:
     """Its text form names the folder, for messages."""
     assert str(LocalStore(tmp_path)) == f"folder {tmp_path}"
