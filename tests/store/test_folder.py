@@ -124,11 +124,12 @@ def test_a_discarded_named_draft_is_removed(tmp_path: Path, monkeypatch: pytest.
     assert files(tmp_path) == set()
 
 
-@pytest.mark.parametrize("drafts", ["unnamed", "named"])
-def test_a_living_draft_of_another_process_is_left_alone(tmp_path: Path, drafts: str) -> None:
+@pytest.mark.parametrize(("step", "drafts"), [("committing", "unnamed"), ("committing", "named"), ("written", "named")])
+def test_a_living_draft_of_another_process_is_left_alone(tmp_path: Path, step: str, drafts: str) -> None:
     """What another exporter is writing is no leftover: it is committed after all, and only then is it gone."""
-    with stopped_at("written", tmp_path, drafts) as child:
+    with stopped_at(step, tmp_path, drafts) as child:
         before = files(tmp_path)
+        assert len(before) == 2
         LocalStore(tmp_path).draft(DUMP, None).discard()
         assert files(tmp_path) == before
         out, _ = child.communicate("")
@@ -223,6 +224,52 @@ def test_looking_at_a_lock_does_not_keep_it(tmp_path: Path) -> None:
         threading.Timer(0.1, fcntl.flock, (looked_at, fcntl.LOCK_UN)).start()
         with store.lock(LOCK, "run-1"):
             assert (tmp_path / LOCK).read_text() == "run-1"
+
+
+def test_lookers_do_not_take_each_other_for_a_holder(tmp_path: Path) -> None:
+    """A lock file that somebody else looks at in this moment is not shown as held."""
+    (tmp_path / LOCK).parent.mkdir()
+    with (tmp_path / LOCK).open("wb") as looked_at:
+        fcntl.flock(looked_at, fcntl.LOCK_SH)
+        assert [entry.metadata for entry in LocalStore(tmp_path).list("locks/")] == [None]
+        fcntl.flock(looked_at, fcntl.LOCK_EX)
+        assert [entry.metadata for entry in LocalStore(tmp_path).list("locks/")] == [{"lease": "leased"}]
+
+
+def test_a_lock_file_that_was_just_removed_keeps_nobody_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who locks a file that its holder removes in this moment locks the one that others will find."""
+    real, remove = fcntl.flock, [True]
+
+    def removed_before(file: int, how: int) -> None:
+        if remove.pop():
+            (tmp_path / LOCK).unlink()
+        remove.append(False)
+        real(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", removed_before)
+    with LocalStore(tmp_path).lock(LOCK, "run-1"):
+        assert (tmp_path / LOCK).read_text() == "run-1"
+        with pytest.raises(DayHeldError, match="run-1"), LocalStore(tmp_path).lock(LOCK, "run-2"):
+            pass
+
+
+def test_between_look_and_rename_nobody_commits(tmp_path: Path) -> None:
+    """A commit waits while another exporter is between its look at the folder and its rename."""
+    reached = threading.Event()
+    store = LocalStore(tmp_path, lambda step, _done, _total: reached.set() if step == "committing" else None)
+    draft = store.draft(DUMP, None)
+    draft.write(0, b"[]\n")
+    committing = threading.Thread(target=draft.commit, args=(METADATA,))
+    folder = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    committing.start()
+    assert reached.wait(60)
+    committing.join(0.2)
+    assert store.stat(DUMP) is None
+    os.close(folder)
+    committing.join()
+    draft.discard()
+    assert store.stat(DUMP) is not None
 
 
 def mode(path: Path) -> int:
