@@ -187,20 +187,31 @@ class TokenEndpoint(BaseHTTPRequestHandler):
         """Keep the tests' console quiet."""
 
 
-def test_netrc_stays_out_of_the_token_request(
-    account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The identity endpoint gets its own header and no password of the user's; storage gets the token."""
+@pytest.fixture
+def with_netrc(account: Account, tmp_path: Path) -> Iterator[Account]:
+    """The account, and a home whose .netrc has credentials for every host; gone before the container is removed."""
     (tmp_path / ".netrc").write_text("default login somebody password from-netrc\n")
     (tmp_path / ".netrc").chmod(0o600)
-    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("HOME", str(tmp_path))
+        patched.delenv("NETRC", raising=False)
+        yield account
+
+
+def test_netrc_keeps_nobody_out_of_the_storage(with_netrc: Account) -> None:
+    """The storage gets the identity's token over HTTPS, whatever the user keeps in ~/.netrc."""
+    opened(with_netrc)
+
+
+def test_netrc_stays_out_of_the_token_request(with_netrc: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The identity endpoint gets its own header and no password of the user's."""
     seen: list[dict[str, str]] = []
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(TokenEndpoint, seen)) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         set_env(monkeypatch, {"IDENTITY_ENDPOINT": f"http://127.0.0.1:{server.server_port}/", "IDENTITY_HEADER": "h"})
         with pytest.raises(StoreError, match="the token is refused"):  # Azurite reads it, and it is none
-            opened(account)
+            opened(with_netrc)
         server.shutdown()
         thread.join()
     assert [(headers.get("X-IDENTITY-HEADER"), headers.get("Authorization")) for headers in seen] == [("h", None)]

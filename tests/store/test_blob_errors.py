@@ -43,12 +43,19 @@ def refusal(kind: type[HttpResponseError], code: str, message: str = "no") -> Ht
 @pytest.mark.parametrize(
     ("tried", "cause"),
     [
+        (f"\n\tManagedIdentityCredential: {'It was asked. ' * 50}Nobody is there", "Nobody is there"),
         (f"{TRIED}\n\tEnvironmentCredential: Authentication failed: {ENTRA}", ENTRA),
         (f"\n\tEnvironmentCredential: Authentication failed: {ENTRA}{' More words.' * 100}", ENTRA),
         (f"{TRIED}\n\tManagedIdentityCredential: App Service: No User Assigned Identity", "No User Assigned Identity"),
         (f"\n\tManagedIdentityCredential: App Service: No User Assigned Identity{TRIED}", "No User Assigned Identity"),
     ],
-    ids=["the last of many", "with much behind it", "no Entra at all", "before what is not installed"],
+    ids=[
+        "with the cause last",
+        "the last of many",
+        "with much behind it",
+        "no Entra at all",
+        "before what is not installed",
+    ],
 )
 def test_an_identitys_error_keeps_its_cause(tried: str, cause: str) -> None:
     """However long the list of what was tried is, the cause is in the line, and the advice to read a page is not."""
