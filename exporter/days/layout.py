@@ -87,8 +87,8 @@ class Layout:
             day = datetime.strptime(stem, "%Y%m%d_%H%M").replace(tzinfo=UTC).date()
         except ValueError:
             return None
-        known = (self.dump(day), self.manifest(day), self.rejected(day), self.failure(day), self.lock(day))
-        return day if name in known else None
+        names = (self.dump(day), self.manifest(day), self.rejected(day), self.failure(day), self.lock(day))
+        return day if name in names else None
 
 
 def _stamp(day: date) -> str:
