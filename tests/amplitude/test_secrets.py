@@ -140,6 +140,7 @@ def test_what_the_libraries_log_is_shown_through_the_door_while_a_client_is_open
 ) -> None:
     """And as it is before and after; of two clients each keeps its own secrets."""
     logger = logging.getLogger("urllib3.connectionpool")
+    caplog.set_level(logging.WARNING, logger.name)  # whatever quieted the library before
     with Peer(Echo(iter([]))) as peer:
         with waiting(peer.url, keys=KEYS), waiting(peer.url, keys=PROXY):
             logger.warning("%s and %s\x1b[2J", KEYS[0], PROXY[1], exc_info=ValueError(KEYS[0]))
