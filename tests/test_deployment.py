@@ -18,7 +18,16 @@ from exporter.store.blob_lease import LEASE_SECONDS
 from tests.functions_host.deployed import ROOT, SITE, deploy
 from tests.package.pythons import python_of
 
-FUNCTIONS = {"nightly", "export_day", "export_day_failed", "rerun", "coverage"}
+FUNCTIONS = {
+    "nightly",
+    "export_day",
+    "export_day_failed",
+    "rerun",
+    "rerun_forced",
+    "stop",
+    "coverage",
+    "health",
+}
 IMPORT = "import sys; sys.path[:0] = sys.argv[1:3]; import function_app"
 LIST = "; print([function.get_function_name() for function in function_app.app.get_functions()])"
 
@@ -100,7 +109,14 @@ def test_the_import_is_small_and_silent(tree: Path) -> None:
     assert done.returncode == 0, done.stderr
     modules, calls = json.loads(done.stdout)
     command_line = ("rich", "dotenv", "exporter.cli", "exporter.simulator")
-    at_the_first_call = ("azure.storage", "azure.identity", "msal", "cryptography", "exporter.store.blob")
+    at_the_first_call = (
+        "azure.storage",
+        "azure.identity",
+        "msal",
+        "cryptography",
+        "exporter.store.blob",
+        "exporter.app.backlog",
+    )
     heavy = command_line + at_the_first_call
     assert [name for name in modules if name.startswith(heavy)] == []
     assert calls == []

@@ -68,7 +68,7 @@ def importers(library: str, *places: Path) -> Iterator[str]:
     ("library", "allowed"),
     [
         ("azure.functions", set()),
-        ("requests", {"exporter/amplitude/client.py"}),
+        ("requests", {"exporter/amplitude/client.py", "exporter/doctor/source.py"}),
         ("urllib3", {"exporter/amplitude/client.py", "exporter/amplitude/retries.py"}),
         ("dotenv", {"exporter/__main__.py"}),
         ("isal", {"exporter/archive/members.py"}),
@@ -81,9 +81,11 @@ def test_a_library_has_its_place(library: str, allowed: set[str]) -> None:
 
 
 def test_azure_stays_in_the_blob_modules() -> None:
-    """Only the store for blobs, and what it is made of, imports the SDK."""
+    """Only the store for blobs, and what it is made of, imports the SDK; and what counts the app's own queue."""
+    queue = {"exporter/app/backlog.py"}
     blobs = {f"exporter/store/{name}.py" for name in ("blob", "blob_draft", "blob_errors", "blob_lease")}
-    assert set(importers("azure", PACKAGE)) <= blobs
+    assert set(importers("azure", PACKAGE)) <= blobs | queue
+    assert set(importers("azure.storage.queue", PACKAGE)) == queue
     assert "exporter/store/blob.py" in set(importers("azure", PACKAGE))
 
 
@@ -100,6 +102,13 @@ def test_nobody_imports_the_command_line_or_the_simulator() -> None:
     assert others
     for library in ("exporter.cli", "exporter.simulator", "exporter.__main__"):
         assert list(importers(library, *others)) == []
+
+
+def test_app_and_command_line_share_what_is_below_both() -> None:
+    """The doctor is called by both and knows neither; the app knows nothing of the command line, nor it of the app."""
+    assert list(importers("exporter.app", PACKAGE / "cli", PACKAGE / "doctor")) == []
+    for door in ("function_app.py", "exporter/cli/commands.py"):
+        assert door in set(importers("exporter.doctor", PACKAGE, APP))
 
 
 def test_the_simulator_shares_nothing_with_the_exporter() -> None:

@@ -48,6 +48,8 @@ def parse_arguments(words: list[str]) -> argparse.Namespace:
     verify.add_argument("--repair", action="store_true", help="export the days that do not fit again, at once")
     _add_json(verify)
 
+    _add_json(commands.add_parser("doctor", help="check settings, keys, store, room and clock without exporting a day"))
+
     simulate = commands.add_parser("simulate", help="serve a simulated Amplitude Export API on this machine")
     simulate.add_argument("--port", type=int, default=8080, metavar="N", help="0 picks a free one (default: 8080)")
     simulate.add_argument("--events-per-hour", type=_positive, default=50, metavar="N", help="default: 50")

@@ -13,7 +13,7 @@ from azure.storage.blob import BlobLeaseClient, ContainerClient
 from exporter.simulator import Simulator, Status, TooManyRequests, When, Wire
 from exporter.store.blob_lease import leased
 from tests.azure.azurite import Azurite
-from tests.functions_host.app import LAYOUT, POISON, QUEUE, App, ask, last_days, said, send
+from tests.functions_host.app import LAYOUT, POISON, QUEUE, App, ask, last_days, post, said, send
 from tests.functions_host.host import Host
 from tests.functions_host.link import WorkerGone
 from tests.kit.rules import FEW_HOURS
@@ -73,7 +73,7 @@ def test_a_backfill_survives_faults_and_a_killed_worker(app: App, azurite: Azuri
     app.simulator.add(Wire("drip", SLOW, when=on(slow)))
     hosts = [app.start({"EXPORT_CONCURRENCY": "2"}, lock_seconds=10) for _ in range(3)]
     azurite.forget_traffic()
-    answer = ask(hosts[0], "POST", body={"from": str(days[-1]), "to": str(days[0]), "force": True})
+    answer = post(hosts[0], "/forced", *days)
     assert (answer.status_code, answer.json()["chains"], len(answer.json()["days"])) == (202, 2, 60)
 
     with ThreadPoolExecutor(len(hosts)) as pool:

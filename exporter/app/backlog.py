@@ -1,0 +1,103 @@
+"""The queue of the chains, as the app itself reaches it: counted before more is added to it.
+
+The platform's bindings cannot count. Everything else that goes on the queue, the rest of a chain above all, goes there
+by a binding, after its function has succeeded.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
+from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
+from azure.storage.queue import ExponentialRetry, QueueClient, TextBase64EncodePolicy
+
+from exporter.app.chain import Chain
+from exporter.errors import SettingsError, StoreError
+
+CONNECTION = "AzureWebJobsStorage"
+"""The setting of the host's storage, and what the names of its parts begin with."""
+STORAGE_SCOPE = "https://storage.azure.com/.default"
+
+
+@contextmanager
+def open_backlog(values: Mapping[str, str], name: str) -> Iterator["Backlog"]:
+    """The queue ``name`` in the host's storage, found and opened as the host itself does it.
+
+    Raises:
+        SettingsError: ``values`` name no storage.
+        StoreError: no token, or no way to the queue.
+    """
+    with ExitStack() as opened:
+        try:
+            client = opened.enter_context(_client(values, name, opened))
+            yield Backlog(client)
+        except AzureError as error:
+            code = getattr(error, "error_code", None)
+            reason = getattr(code, "value", code) or type(error).__name__  # an enum's member for the codes it knows
+            raise StoreError(
+                f"the queue {name} cannot be reached ({reason}), and unless it is counted nothing is put on it. Is "
+                f"{CONNECTION} right, and has the identity the role Storage Queue Data Contributor on the queue?"
+            ) from error
+
+
+class Backlog:
+    """What is queued or at work."""
+
+    def __init__(self, queue: QueueClient) -> None:
+        self._queue = queue
+
+    def count(self) -> int:
+        """The chains, one a message; those at work are there, invisible. Azure's figure is never too low."""
+        try:
+            return self._queue.get_queue_properties().approximate_message_count or 0
+        except ResourceNotFoundError:  # the host makes the queue with its first message
+            return 0
+
+    def send(self, queued: Sequence[Chain]) -> None:
+        """Put chains on the queue; it is made if need be."""
+        for chain in queued:
+            try:
+                self._queue.send_message(chain.to_json())
+            except ResourceNotFoundError:
+                self._create()
+                self._queue.send_message(chain.to_json())
+
+    def _create(self) -> None:
+        try:
+            self._queue.create_queue()
+        except ResourceExistsError:
+            return  # the host was quicker
+
+
+def _client(values: Mapping[str, str], name: str, opened: ExitStack) -> QueueClient:
+    """By connection string (the emulator), else by identity, in the host's order."""
+    # A person waits for the answer: few and short waits. The host reads base64.
+    waits = ExponentialRetry(initial_backoff=0, increment_base=2, retry_total=2, random_jitter_range=1)
+    options: dict[str, Any] = {
+        "retry_policy": waits,
+        "connection_timeout": 5,
+        "read_timeout": 20,
+        "message_encode_policy": TextBase64EncodePolicy(),
+    }
+    if whole := values.get(CONNECTION):
+        try:
+            return QueueClient.from_connection_string(whole, name, **options)
+        except ValueError:
+            raise SettingsError(f"{CONNECTION} is not a connection string") from None  # the SDK's words may show a key
+    account = values.get(f"{CONNECTION}__accountName")
+    url = values.get(f"{CONNECTION}__queueServiceUri") or (account and f"https://{account}.queue.core.windows.net")
+    if not url:
+        raise SettingsError(f"{CONNECTION}__queueServiceUri is missing: the app cannot count what is on its queue")
+    identity = _identity(values)
+    opened.enter_context(identity)
+    identity.get_token(STORAGE_SCOPE)  # once, here: the SDK would retry a missing token for minutes
+    return QueueClient(url, name, credential=identity, **options)
+
+
+def _identity(values: Mapping[str, str]) -> DefaultAzureCredential | ManagedIdentityCredential:
+    """Who the host is to its storage."""
+    client = values.get(f"{CONNECTION}__clientId")
+    if values.get(f"{CONNECTION}__credential", "").lower() == "managedidentity":
+        return ManagedIdentityCredential(client_id=client)
+    return DefaultAzureCredential(managed_identity_client_id=client) if client else DefaultAzureCredential()
