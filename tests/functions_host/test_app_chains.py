@@ -186,6 +186,25 @@ def test_refused_keys_end_the_chain_with_the_request_that_takes_it_up(app: App, 
         app.check_whole(day)
 
 
+def test_a_stop_reaches_a_chain_that_is_at_work(app: App) -> None:
+    """The day under way is finished and whole; the rest, which it sends on, ends with a line that names it."""
+    days = last_days(4)
+    app.simulator.add(Wire("drip", 5000, when=on(days[0])))
+    host = app.start()
+    answer = post(host, "", *days)
+    with ThreadPoolExecutor(1) as pool:
+        step = pool.submit(host.queue_step, "export_day")
+        wait_until(lambda: app.asked(days[0]) == 1)
+        assert ask(host, "POST", "/stop").status_code == 202
+        assert [taken.fate for taken in step.result()] == ["deleted"]
+    app.check_whole(days[0])
+    host.drain()
+    assert [app.asked(day) for day in days] == [1, 0, 0, 0]
+    (line,) = [line for line in said(host) if line.startswith(f"run {answer.json()['run']} ends at {days[2]}: ")]
+    assert line.endswith(f"Not tried: 1 days, {days[2]} to {days[2]}. If they are wanted: POST /api/exports/{days[2]}")
+    check_queues_are_empty(host)
+
+
 def test_a_message_that_comes_twice_does_its_days_once(app: App) -> None:
     """A host that dies between output and delete makes a second copy of the chain, which finds nothing to do."""
     days = last_days(3)

@@ -412,23 +412,20 @@ def test_a_queue_that_cannot_be_counted_gets_nothing(app: App) -> None:
     assert host.queues.count(QUEUE) == 0
 
 
-def test_the_queue_is_counted_by_identity(app: App, azurite: Azurite, identity: Identity) -> None:
-    """With the settings that the templates write, the host's identity counts and sends; no key is needed."""
+def test_the_queue_is_counted_by_identity(app: App, azurite: Azurite, make_identity: Callable[..., Identity]) -> None:
+    """With the settings that the templates write, it is the host's identity that counts and sends, and needs no key."""
+    hosts = make_identity(client_id="5f0c1f6e-0d0b-4d0f-8d57-1d7f3c1c2b22")
     by_identity = {
-        "AzureWebJobsStorage": None,
-        "AzureWebJobsStorage__accountName": "not-asked-while-there-is-a-uri",
+        "AzureWebJobsStorage": "",
+        "AzureWebJobsStorage__accountName": "not-asked-where-there-is-an-address",
         "AzureWebJobsStorage__credential": "managedidentity",
-        "AzureWebJobsStorage__clientId": identity.client_id,
+        "AzureWebJobsStorage__clientId": hosts.client_id,
         "AzureWebJobsStorage__queueServiceUri": azurite.queue_url,
-        "AZURE_CLIENT_ID": None,
     }
-    host = app.start(
-        by_identity | {"EXPORT_STORAGE_URL": None, "EXPORT_STORAGE_CONNECTION_STRING": azurite.connection_string}
-    )
-    before = len(identity.asked)
-    statuses = [ask(host, "POST", f"/{yesterday()}").status_code for _ in range(3)]
-    assert statuses == [202, 202, 409]
-    assert {(one.client_id, one.status) for one in identity.asked[before:]} == {(identity.client_id, 200)}
+    store = {"EXPORT_STORAGE_URL": None, "EXPORT_STORAGE_CONNECTION_STRING": azurite.connection_string}
+    host = app.start(hosts.env | by_identity | store)
+    assert [ask(host, "POST", f"/{yesterday()}").status_code for _ in range(3)] == [202, 202, 409]
+    assert {(one.client_id, one.status) for one in hosts.asked} == {(hosts.client_id, 200)}
     host.drain()
     app.check_whole(yesterday())
 
