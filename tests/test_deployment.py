@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import function_app
+from exporter.app.api import HEADERS
 from exporter.settings import SETTING_NAMES, Settings
 from exporter.store.blob_lease import LEASE_SECONDS
 from tests.functions_host.deployed import ROOT, SITE, deploy
@@ -149,6 +150,21 @@ def test_the_queue_is_polled_as_the_chains_need_it() -> None:
     assert (queues["batchSize"], queues["newBatchThreshold"], queues["maxDequeueCount"]) == (1, 0, 5)
     assert queues["messageEncoding"] == "base64"
     assert seconds(queues["visibilityTimeout"]) == 15 * 60 > LEASE_SECONDS
+
+
+def test_the_platform_answers_with_the_same_promise_of_https() -> None:
+    """What comes from no function, a 401 or 404 above all, has the header from the host: days there, seconds here."""
+    hsts = host_json()["extensions"]["http"]["hsts"]
+    assert hsts["isEnabled"]
+    assert HEADERS["Strict-Transport-Security"] == f"max-age={int(hsts['maxAge']) * 24 * 3600}"
+
+
+def test_a_night_has_several_chances() -> None:
+    """The timer is fired again for half an hour at most, long before the next night and the alert at 06:00."""
+    (nightly,) = [one for one in function_app.app.get_functions() if one.get_function_name() == "nightly"]
+    retry = nightly.get_settings_dict("retry_policy") or {}
+    assert 4 <= int(retry["max_retry_count"]) <= 6
+    assert int(retry["max_retry_count"]) * seconds(retry["delay_interval"]) <= 30 * 60
 
 
 def test_the_example_settings_are_complete() -> None:
