@@ -17,7 +17,7 @@ NODE   := tests/node/node_modules/.package-lock.json
 
 .PHONY: help
 help:  ## what can be made
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /:/' | awk -F: '{printf "%-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /:/' | awk -F: '{printf "%-16s %s\n", $$1, $$2}'
 
 .PHONY: demo
 demo: $(RUN)  ## set up, export one simulated day to demo/, show it
@@ -38,8 +38,12 @@ check: $(DEV)  ## format, lint and types
 	@$(VENV)/bin/mypy
 
 .PHONY: infra-check
-infra-check: $(DEV) $(NODE)  ## check infra/ offline, as far as the checks are at hand
+infra-check: $(DEV) $(NODE)  ## check infra/ offline, as far as the checks are at hand (BICEP=... names the compiler)
 	@$(PY) -m tests.infra.check
+
+.PHONY: infra-snapshots
+infra-snapshots: $(DEV)  ## write infra/snapshots/ anew (what would be deployed)
+	@$(PY) -m tests.infra.snapshots
 
 .PHONY: bench
 bench: $(DEV) $(NODE)  ## measure against other ways, in one run; writes docs/benchmarks.md

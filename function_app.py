@@ -3,8 +3,8 @@
 import logging
 import os
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import azure.functions as func
@@ -13,6 +13,7 @@ from exporter import report
 from exporter.app import api, asking, page, telemetry
 from exporter.app.chain import WITHOUT_A_WORD, Chain, advance, chains, give_up
 from exporter.app.rerun import answer_rerun
+from exporter.app.shown import showing
 from exporter.app.stop import ask_stop
 from exporter.clock import Clock, Deadline
 from exporter.days.due import due_days
@@ -137,18 +138,18 @@ def stop(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
 def coverage(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Show what the store holds: of one day, or of a range; a range as a page for a browser."""
 
-    def answer() -> api.Answer | api.Shown:
+    def answer() -> api.Reply:
         now, text = clock.now(), req.route_params.get("day")
         day = asking.read_day(text) if text else None
         first, last = asking.read_range(req.params)
         settings = _settings(keys_needed=False)
         with open_days(settings) as days:
             if day:
-                return api.answer_day(days.stored(day))
+                return api.answer_day(days.stored(day), showing(settings))
             held = days.coverage(now)
             if page.wanted(req.headers.get("Accept", "")):
                 return api.show_coverage(held, first, last, days, settings, now)
-        return api.answer_coverage(held, first, last, due_days(held, now, days.timing))
+        return api.answer_coverage(held, first, last, due_days(held, now, days.timing), showing(settings))
 
     return _answered(req, context, answer)
 
@@ -177,9 +178,7 @@ def _rerun(req: func.HttpRequest, context: func.Context, *, force: bool) -> func
     return _answered(req, context, answer)
 
 
-def _answered(
-    req: func.HttpRequest, context: func.Context, answer: Callable[[], api.Answer | api.Shown]
-) -> func.HttpResponse:
+def _answered(req: func.HttpRequest, context: func.Context, answer: Callable[[], api.Reply]) -> func.HttpResponse:
     """What every HTTP function has in common: its operation, the bound of the body, and how errors are answered."""
     with _operation(context):
         try:
@@ -190,8 +189,17 @@ def _answered(
         return func.HttpResponse(given.text, status_code=given.status, mimetype=given.kind, headers=dict(given.headers))
 
 
-def _operation(context: func.Context) -> AbstractContextManager[None]:
-    return telemetry.operation(context.trace_context.trace_parent, context.trace_context.trace_state)
+@contextmanager
+def _operation(context: func.Context) -> Iterator[None]:
+    """What is logged inside belongs to the invocation. What is raised goes to the platform, which tells all of it.
+
+    So the library's error behind one of ours stays here: its words passed the door of foreign text, and it did not.
+    """
+    with telemetry.operation(context.trace_context.trace_parent, context.trace_context.trace_state):
+        try:
+            yield
+        except ExportError as error:
+            raise error from None
 
 
 def _why_not() -> str:

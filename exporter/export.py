@@ -37,7 +37,6 @@ from exporter.dump import Dump
 from exporter.errors import LostRaceError, PermanentError, RejectedError
 from exporter.load import Loaded, Loader, Plan, load
 from exporter.report import Progress, no_progress
-from exporter.settings import Settings
 from exporter.store import ANY
 from exporter.window import HOURS_A_DAY, day_end
 
@@ -47,12 +46,20 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
+class Limits:
+    """How much of a day may be rejected: bytes that are kept aside, and per cent of its lines."""
+
+    rejected_bytes: int
+    rejected_percent: float
+
+
+@dataclass(frozen=True)
 class Exporter:
     """What an export works with. ``run_id`` is the id of the run that it belongs to."""
 
     client: AmplitudeClient
     days: Days
-    settings: Settings
+    limits: Limits
     clock: Clock
     run_id: str
     progress: Progress = no_progress
@@ -109,14 +116,14 @@ def _exported(attempt: Attempt, plan: Plan, core: Exporter) -> DayExported:
     with ExitStack() as undo:
         draft = days.store.draft(days.layout.dump(day), stored.dump.etag if stored.dump else None)
         undo.callback(draft.discard)
-        rejected = undo.enter_context(RejectedLines(core.settings.rejected_limit))
+        rejected = undo.enter_context(RejectedLines(core.limits.rejected_bytes))
         dump, tally = Dump(draft, core.progress), Tally(rejected)
         loaded = load(plan, Loader(core.client, dump, tally, attempt.deadline, core.progress, attempt.near))
         dump.finish()
         new = _manifest(attempt, core, loaded, dump, tally)
         _check_rejected(new, stored, rejected, core)
         decision = decide(stored, new, force=attempt.force)
-        manifest = publish(decision, stored, draft, rejected, days, core.progress)
+        manifest = publish(decision, stored, draft, rejected.open() if rejected.count else None, days, core.progress)
     _report(decision, new, stored, core)
     return DayExported(manifest, decision.outcome)
 
@@ -152,6 +159,7 @@ def _manifest(attempt: Attempt, core: Exporter, loaded: Loaded, dump: Dump, tall
         event_days=dict(sorted(tally.event_days.items())),
         schema=drift(tally.columns),
         rejected_sha256=rejected.sha256,
+        unusual=tally.unusual,
         window_days=window_days(loaded.window_hours, attempt.stored, attempt.near),
         quiet_hours=quiet_hours(before, events, NOTED_EVENTS),
     )
@@ -159,14 +167,14 @@ def _manifest(attempt: Attempt, core: Exporter, loaded: Loaded, dump: Dump, tall
 
 def _check_rejected(new: Manifest, stored: StoredDay, rejected: RejectedLines, core: Exporter) -> None:
     percent = 100 * new.rejected / max(1, new.rejected + new.events)
-    if new.rejected <= ALWAYS_ALLOWED_REJECTED or percent <= core.settings.max_rejected_percent:
+    if new.rejected <= ALWAYS_ALLOWED_REJECTED or percent <= core.limits.rejected_percent:
         return
     name = core.days.layout.rejected(new.day)
     if not (stored.manifest and stored.manifest.rejected):  # those belong to the day that is stored
         core.days.store.write(name, rejected.open(), seen=ANY, metadata={})
     raise RejectedError(
         f"{new.rejected} of {new.rejected + new.events} lines are no events ({percent:.1f} %, more than "
-        f"EXPORT_MAX_REJECTED_PERCENT={core.settings.max_rejected_percent:g}). Look at {name}; if the day is to be "
+        f"EXPORT_MAX_REJECTED_PERCENT={core.limits.rejected_percent:g}). Look at {name}; if the day is to be "
         "stored without those lines, raise the setting and export it again"
     )
 
@@ -185,20 +193,18 @@ def _report(decision: Decision, new: Manifest, stored: StoredDay, core: Exporter
         log.warning(report.hours_quiet(new.day, new.quiet_hours, manifest.state))
     if new.rejected and decision.outcome is not Outcome.KEPT:
         log.warning(report.lines_rejected(new.day, new.rejected, core.days.layout.rejected(new.day)))
-    log.info(
-        report.day_exported(
-            new.day,
-            state=manifest.state,
-            outcome=decision.outcome,
-            events=manifest.events,
-            size=manifest.size,
-            rejected=new.rejected,
-            windows=len(new.windows),
-            requests=new.attempts,
-            retries=new.retries,
-            seconds=(core.clock.now() - new.started_at).total_seconds(),
-        )
+    figures = report.Figures(
+        state=manifest.state,
+        outcome=decision.outcome,
+        events=manifest.events,
+        bytes=manifest.size,
+        rejected=new.rejected,
+        windows=len(new.windows),
+        requests=new.attempts,
+        retries=new.retries,
+        seconds=(core.clock.now() - new.started_at).total_seconds(),
     )
+    log.info(report.day_exported(new.day, figures))
 
 
 def _finished_by_another(day: date, days: Days, error: LostRaceError) -> DayExported:

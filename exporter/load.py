@@ -14,6 +14,7 @@ from typing import BinaryIO
 from exporter.amplitude.answers import OWN_DESTINATION
 from exporter.amplitude.client import AmplitudeClient
 from exporter.amplitude.retries import Tries
+from exporter.archive.directory import holds_members
 from exporter.archive.unzip import Tally, unzip
 from exporter.clock import Deadline
 from exporter.days.manifest import Source, WindowRecord
@@ -22,9 +23,6 @@ from exporter.dump import Dump
 from exporter.errors import BadArchiveError, PermanentError, WindowTooBigError
 from exporter.report import Progress
 from exporter.window import HOURS_A_DAY, Window
-
-MEMBER_MARK = b"PK\x03\x04"
-"""A ZIP with something in it begins so."""
 
 log = logging.getLogger(__name__)
 
@@ -135,6 +133,8 @@ def _load_window(tries: Tries, loader: Loader) -> WindowRecord:
         try:
             if answer.archive:
                 _take_in(answer.archive, window, found, loader)
+            if tries.gateway_timeouts:  # usually too much data
+                loader.evidence.windows.append(window)
             loader.evidence.check(answer.status, window, found.members.keys())
         except BadArchiveError as error:
             loader.dump.back(text)
@@ -159,16 +159,10 @@ def _take_in(archive: BinaryIO, window: Window, found: Tally, loader: Loader) ->
                 loader.dump.add(events)
         except BadArchiveError:
             loader.evidence.hours.update(found.members)
-            if not found.members and _holds_members(archive):
+            if not found.members and holds_members(archive):
                 loader.evidence.windows.append(window)
             raise
         _check_project(found, loader)
-
-
-def _holds_members(archive: BinaryIO) -> bool:
-    """Whether a body that is no sound archive begins like one with something in it."""
-    archive.seek(0)
-    return archive.read(len(MEMBER_MARK)) == MEMBER_MARK
 
 
 def _check_project(found: Tally, loader: Loader) -> None:

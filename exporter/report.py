@@ -6,6 +6,7 @@ The shape of the log lines is a promise: infra/ queries for it.
 import logging
 import platform
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import date
 from enum import StrEnum
 
@@ -49,24 +50,25 @@ def program() -> str:
     return f"program: exporter={__version__} python={platform.python_version()} platform={platform.system().lower()}"
 
 
-def day_exported(  # noqa: PLR0913 - one figure each
-    day: date,
-    *,
-    state: str,
-    outcome: str,
-    events: int,
-    size: int,
-    rejected: int,
-    windows: int,
-    requests: int,
-    retries: int,
-    seconds: float,
-) -> str:
+@dataclass(frozen=True)
+class Figures:
+    """What became of a day, and what it took; ``outcome`` and ``state`` are words, ``seconds`` is the whole export."""
+
+    state: str
+    outcome: str
+    events: int
+    bytes: int
+    rejected: int
+    windows: int
+    requests: int
+    retries: int
+    seconds: float
+
+
+def day_exported(day: date, figures: Figures) -> str:
     """One line for each day that was exported, whatever the outcome."""
-    return (
-        f"day exported: day={day} state={state} outcome={outcome} events={events} bytes={size} rejected={rejected} "
-        f"windows={windows} requests={requests} retries={retries} seconds={seconds:.1f}"
-    )
+    told = asdict(figures) | {"seconds": f"{figures.seconds:.1f}"}
+    return f"day exported: day={day} " + " ".join(f"{name}={value}" for name, value in told.items())
 
 
 def day_failed(day: date, kind: str, reason: str) -> str:

@@ -75,6 +75,7 @@ def new_client(settings: Settings, clock: Clock, progress: Progress = no_progres
         archive_limit=settings.archive_limit,
         clock=clock,
         progress=progress,
+        secrets=(settings.storage_connection_string,),
     )
 
 
@@ -83,7 +84,9 @@ def open_exporter(
     settings: Settings, clock: Clock, run_id: str, progress: Progress = no_progress
 ) -> Iterator["Exporter"]:
     """Everything that an export works with."""
-    from exporter.export import Exporter  # noqa: PLC0415 - as above
+    from exporter.export import Exporter, Limits  # noqa: PLC0415 - as above
+
+    limits = Limits(settings.rejected_limit, settings.max_rejected_percent)
 
     with new_client(settings, clock, progress) as client, open_days(settings, progress) as days:
-        yield Exporter(client, days, settings, clock, run_id, progress)
+        yield Exporter(client, days, limits, clock, run_id, progress)

@@ -3,11 +3,9 @@
 // docs/operations.md tells how; docs/security.md tells who may do what, and why.
 targetScope = 'resourceGroup'
 
-@description('Region of everything. The list is the EU; see locationOutsideEu.')
+@description('Region of everything. The list is the EU where every service used here is confirmed; see locationOutsideEu.')
 @allowed([
   'austriaeast'
-  'belgiumcentral'
-  'denmarkeast'
   'francecentral'
   'germanywestcentral'
   'italynorth'
@@ -28,17 +26,20 @@ param locationOutsideEu string = ''
 param name string = 'ampexport'
 
 @description('The environment name of azd, which finds its resources by it. Leave empty without azd.')
+@maxLength(64)
 param environmentName string = ''
 
 @description('Tags put on everything, besides those that azd needs.')
-param tags object = {}
+param tags { *: string } = {}
 
 @description('The Amplitude project\'s API key. Empty leaves the vault\'s secret as it is.')
 @secure()
+@maxLength(256)
 param ampApiKey string = ''
 
 @description('The Amplitude project\'s secret key. Empty leaves the vault\'s secret as it is.')
 @secure()
+@maxLength(256)
 param ampSecretKey string = ''
 
 @description('AMP_BASE_URL: where the Amplitude project lives. https://amplitude.com for a US project.')
@@ -49,17 +50,21 @@ param ampBaseUrl string = 'https://analytics.eu.amplitude.com'
 @maxLength(63)
 param exportContainer string = 'amplitude'
 
-@description('EXPORT_PREFIX: goes before every name, for example web/. Keeps several Amplitude projects apart.')
+@description('EXPORT_PREFIX: goes before every name and ends with a slash, for example web/. Keeps several Amplitude projects apart.')
+@maxLength(512)
 param exportPrefix string = ''
 
 @description('EXPORT_DATA_OUTFILE: the last part of a dump\'s name.')
+@minLength(1)
+@maxLength(60)
 param exportDataOutfile string = 'ampl_dump'
 
 @description('EXPORT_SCHEDULE: when the nightly run starts; six fields, UTC. Not before 02:00: hour 23 cannot be exported earlier. Not after 05:00: the alert looks at 06:00.')
 param exportSchedule string = '0 0 2 * * *'
 
 @description('EXPORT_TMP_LIMIT_MB: bound of all working files on the instance\'s small temp disk.')
-@minValue(64)
+@minValue(100)
+@maxValue(10000)
 param exportTmpLimitMb int = 400
 
 @description('EXPORT_MAX_ATTEMPTS: requests for one window at most.')
@@ -68,6 +73,8 @@ param exportTmpLimitMb int = 400
 param exportMaxAttempts int = 5
 
 @description('EXPORT_DELAY_SECONDS: the first wait after a 5xx; text, because Bicep knows no fractions.')
+@minLength(1)
+@maxLength(8)
 param exportDelaySeconds string = '1'
 
 @description('EXPORT_SETTLE_HOURS: hours after a day\'s end from which an export of it is final.')
@@ -81,6 +88,8 @@ param exportSettleHours int = 12
 param exportLookbackDays int = 7
 
 @description('EXPORT_MAX_REJECTED_PERCENT: more than this and more than 10 lines rejected: the day fails; text, as above.')
+@minLength(1)
+@maxLength(8)
 param exportMaxRejectedPercent string = '1'
 
 @description('EXPORT_CONCURRENCY: chains that a backfill makes. Amplitude allows 5 requests at once, dashboards included.')
@@ -102,15 +111,14 @@ param exportLogLevel string = 'INFO'
 ])
 param pythonVersion string = '3.13'
 
-@description('Memory of one instance in MB.')
-@allowed([
-  512
-  2048
-  4096
-])
+@description('Memory of one instance in MB: 512, 2048 or 4096.')
+@minValue(512)
+@maxValue(4096)
 param instanceMemoryMb int = 2048
 
-@description('How the dumps are kept. LRS: one building; ZRS: three; GRS and GZRS: a second region too (of Germany West Central: Germany North).')
+// A later change between one zone and three is a conversion: Azure starts it within days and it takes as long. A second
+// region is added or left at once, and costs the transfer of everything.
+@description('How the dumps are kept. LRS: one building; ZRS: three; GRS and GZRS: a second region too, which in the EU only France Central, Germany West Central, North Europe, Sweden Central and West Europe have. docs/operations.md, "Change the redundancy", before you change it.')
 @allowed([
   'Standard_LRS'
   'Standard_ZRS'
@@ -121,6 +129,7 @@ param exportRedundancy string = 'Standard_ZRS'
 
 @description('Days after which a day is deleted, counted from when it was last written. 0: never.')
 @minValue(0)
+@maxValue(36500)
 param retentionDays int = 0
 
 @description('Days for which an overwritten or deleted blob can be brought back.')
@@ -128,20 +137,28 @@ param retentionDays int = 0
 @maxValue(365)
 param restoreDays int = 30
 
-@description('Object ids of the Entra groups that may read the dumps. With keys off, nobody else can, not even whoever deploys.')
-param readers array = []
+@description('Who may read the dumps: object ids of Entra groups, or group:ID and user:ID. With keys off, nobody else can, not even whoever deploys. No default, so that nobody is forgotten: none, alone, means nobody.')
+param readers string[]
 
 @description('False if you may not assign roles here: output missingRoles then lists the commands for an administrator.')
 param assignRoles bool = true
 
-@description('True for production: locks on the dumps and the vault, purge protection on the vault (which can never be turned off again).')
+@description('The role by which the app writes dumps. narrow: the one of infra/dumps-role.bicep, deployed once before; it cannot delete the container.')
+@allowed([
+  'builtIn'
+  'narrow'
+])
+param dumpsRole string = 'builtIn'
+
+@description('True for production: a lock on the dumps\' account and one on the vault, purge protection on the vault. Needs Owner, or Contributor and User Access Administrator. False at a later deployment takes none of it back.')
 param protect bool = false
 
-@description('E-mail addresses that alerts go to. Empty: alerts show in the portal only.')
-param alertEmails array = []
+@description('E-mail addresses that alerts go to. No default, because a deployment without them would empty the list: none, alone, means that alerts show in the portal only.')
+param alertEmails string[]
 
 @description('Alert when yesterday has this many times more, or fewer, events than the days before.')
 @minValue(2)
+@maxValue(1000)
 param volumeFactor int = 5
 
 @description('Days that logs are kept. Up to 31 are free; traces are kept 90 days at no charge in any case.')
@@ -151,16 +168,190 @@ param logRetentionDays int = 30
 
 @description('Logs taken in per day at most, in GB. A normal day is a few MB; above the cap the alerts are blind until the next day.')
 @minValue(1)
+@maxValue(100)
 param logDailyCapGb int = 1
 
-var region = empty(locationOutsideEu) ? location : locationOutsideEu
+// What was pasted with a blank, a capital or a trailing comma is put right here; what cannot be put right is refused below.
+var region = empty(locationOutsideEu) ? location : toLower(replace(locationOutsideEu, ' ', ''))
+var amplitude = toLower(trim(ampBaseUrl))
+var ampUrl = endsWith(amplitude, '/') ? take(amplitude, length(amplitude) - 1) : amplitude
+var ampHost = replace(ampUrl, 'https://', '')
+var isAddress = startsWith(ampUrl, 'https://') && contains(ampHost, '.')
+var schedule = trim(exportSchedule)
+var parts = split(exportPrefix, '/')
+var fields = split(schedule, ' ')
+var mails = union([], filter(map(alertEmails, mail => toLower(trim(mail))), mail => !empty(mail)))
+var people = union([], filter(map(readers, reader => toLower(trim(reader))), reader => !empty(reader)))
+var mailList = mails == ['none'] ? [] : mails
+var readerList = map(people == ['none'] ? [] : people, reader => {
+  kind: startsWith(reader, 'user:') ? 'User' : 'Group'
+  id: replace(replace(reader, 'user:', ''), 'group:', '')
+})
+
+// Bicep knows no patterns. What is left of a text without its permitted characters is what is wrong with it.
+var digits = '0123456789'
+var hex = '${digits}abcdef'
+var small = '${hex}ghijklmnopqrstuvwxyz'
+var mixed = '${small}ABCDEFGHIJKLMNOPQRSTUVWXYZ'
+var texts = [
+  { name: 'name', value: name, may: small, form: 'lower-case letters and digits' }
+  { name: 'locationOutsideEu', value: region, may: small, form: 'the short name of a region, as eastus' }
+  { name: 'environmentName', value: environmentName, may: '${mixed}-_.()', form: 'a name of azd' }
+  { name: 'exportContainer', value: exportContainer, may: '${small}-', form: 'lower-case letters, digits and hyphens' }
+  {
+    name: 'exportPrefix'
+    value: exportPrefix
+    may: '${mixed}-_/'
+    form: 'letters, digits, hyphens, underscores and slashes'
+  }
+  {
+    name: 'exportDataOutfile'
+    value: exportDataOutfile
+    may: '${mixed}-_'
+    form: 'letters, digits, hyphens, underscores'
+  }
+  { name: 'exportSchedule', value: join(take(fields, 4), ''), may: '${digits}*/,-', form: 'six fields, as 0 0 2 * * *' }
+  { name: 'exportSchedule', value: join(skip(fields, 4), ''), may: '${mixed}*/,-', form: 'six fields, as 0 0 2 * * *' }
+  { name: 'exportDelaySeconds', value: exportDelaySeconds, may: '${digits}.', form: 'a number from 0 to 60' }
+  {
+    name: 'exportMaxRejectedPercent'
+    value: exportMaxRejectedPercent
+    may: '${digits}.'
+    form: 'a number from 0 to 100'
+  }
+  { name: 'ampBaseUrl', value: ampHost, may: '${small}.-', form: 'https:// and a host, without a path' }
+]
+var strange = filter(
+  texts,
+  text =>
+    !empty(reduce(
+      map(range(0, length(text.may)), i => substring(text.may, i, 1)),
+      text.value,
+      (rest, char) => replace(string(rest), string(char), '')
+    ))
+)
+var numbers = [
+  { name: 'exportDelaySeconds', value: exportDelaySeconds, parts: split(exportDelaySeconds, '.'), most: 60 }
+  {
+    name: 'exportMaxRejectedPercent'
+    value: exportMaxRejectedPercent
+    parts: split(exportMaxRejectedPercent, '.')
+    most: 100
+  }
+]
+var readable = filter(numbers, entry => !contains(map(strange, text => text.name), entry.name))
+var noNumber = filter(readable, entry => length(entry.parts) > 2 || contains(entry.parts, ''))
+// A tenth more for any fraction: 60.5 counts as 60.1, and is too much for 60.
+var tooMuch = filter(
+  filter(readable, entry => !contains(noNumber, entry)),
+  entry => int('${entry.parts[0]}${empty(replace(join(skip(entry.parts, 1), ''), '0', '')) ? 0 : 1}') > entry.most * 10
+)
+// Of seconds, minutes, hours, days, months and days of the week.
+var mosts = [59, 59, 23, 31, 12, 6]
+var wholeSchedule = length(fields) == 6 && !contains(fields, '')
+var times = flatten(map(
+  range(0, wholeSchedule ? 6 : 0),
+  i => map(split(fields[i], ['*', '/', ',', '-']), time => { value: time, most: mosts[i] })
+))
+var tooLate = filter(
+  filter(
+    times,
+    time =>
+      !empty(time.value) && empty(reduce(
+        map(range(0, 10), i => string(i)),
+        time.value,
+        (rest, char) => replace(string(rest), string(char), '')
+      ))
+  ),
+  time => length(time.value) > 4 || int(take(time.value, 4)) > time.most
+)
+var noId = filter(
+  readerList,
+  reader =>
+    join(map(split(reader.id, '-'), part => string(length(part))), '-') != '8-4-4-4-12' || !empty(reduce(
+      map(range(0, 16), i => substring(hex, i, 1)),
+      replace(reader.id, '-', ''),
+      (rest, char) => replace(string(rest), string(char), '')
+    ))
+)
+var noMail = filter(
+  mailList,
+  mail =>
+    length(split(mail, '@')) != 2 || startsWith(mail, '@') || !contains(last(split(mail, '@')), '.') || length(split(
+      mail,
+      [' ', ';', '<', '>', '"', ':']
+    )) > 1
+)
+var noTag = filter(
+  items(tags),
+  tag =>
+    length(tag.key) > 128 || length(string(tag.value)) > 256 || length(split(
+      tag.key,
+      ['<', '>', '%', '&', '\\', '?', '/']
+    )) > 1
+)
+var oneRegion = contains(['austriaeast', 'italynorth', 'polandcentral', 'spaincentral'], region)
+
+// Every problem is named at once, as the app does with its settings.
+var problems = concat(
+  map(strange, text => '${text.name}: "${text.value}" is not ${text.form}.'),
+  map(concat(noNumber, tooMuch), entry => '${entry.name}: "${entry.value}" is not a number from 0 to ${entry.most}.'),
+  map(tooLate, time => 'exportSchedule: ${time.value} is more than ${time.most}, the last of its field.'),
+  map(noId, reader => 'readers: "${reader.id}" is no object id. Write ID, group:ID or user:ID.'),
+  map(noMail, mail => 'alertEmails: "${mail}" is no address.'),
+  map(noTag, tag => 'tags: "${tag.key}" is no tag that every service takes.'),
+  filter(
+    [
+      wholeSchedule ? '' : 'exportSchedule: "${schedule}" has not six fields, as 0 0 2 * * * has.'
+      contains('-${exportContainer}-', '--')
+        ? 'exportContainer: "${exportContainer}" has a hyphen at an end, or two in a row.'
+        : ''
+      empty(exportPrefix) || endsWith(exportPrefix, '/')
+        ? ''
+        : 'exportPrefix: "${exportPrefix}" does not end with a slash.'
+      contains(take(parts, max(0, length(parts) - 1)), '')
+        ? 'exportPrefix: "${exportPrefix}" has a slash in front, or two in a row.'
+        : ''
+      isAddress ? '' : 'ampBaseUrl: it has to begin with https:// and name a host. It is "${ampBaseUrl}".'
+      empty(mails)
+        ? 'alertEmails: nothing is given, which would empty the list. Set ALERT_EMAILS to addresses, or to none.'
+        : ''
+      empty(people) ? 'readers: nothing is given. Set READERS to object ids of groups or users, or to none.' : ''
+      length(union([], map(readerList, reader => reader.id))) == length(readerList)
+        ? ''
+        : 'readers: one id is given as a group and as a user.'
+      length(tags) > 48 ? 'tags: more than 48 are more than Azure takes.' : ''
+      contains([512, 2048, 4096], instanceMemoryMb)
+        ? ''
+        : 'instanceMemoryMb: ${instanceMemoryMb} is not 512, 2048 or 4096.'
+      oneRegion && startsWith(exportRedundancy, 'Standard_G')
+        ? 'exportRedundancy: ${region} has no second region. Use Standard_ZRS.'
+        : ''
+    ],
+    problem => !empty(problem)
+  )
+)
+
+// Apart from the problems above: what hangs on a secret is not evaluated by what-if, and everything hangs on the problems.
+var inKey = [' ', '\n', '"', '\'']
+var apiKey = length(split(trim(ampApiKey), inKey)) > 1
+  ? fail('ampApiKey: a blank, a quote or a line end is in it.')
+  : trim(ampApiKey)
+var secretKey = length(split(trim(ampSecretKey), inKey)) > 1
+  ? fail('ampSecretKey: a blank, a quote or a line end is in it.')
+  : trim(ampSecretKey)
+
+// Names are computed once, and here: what-if then knows them too, and shows lifecycle, roles and readers.
 var suffix = uniqueString(resourceGroup().id)
-var appName = '${name}-${suffix}'
+var appName = empty(problems) ? '${name}-${suffix}' : fail(join(problems, ' '))
+var hostAccountName = take('${name}h${suffix}', 24)
+var exportAccountName = take('${name}x${suffix}', 24)
+var keyVaultName = 'kv-${name}-${take(suffix, 8)}'
+var componentName = 'appi-${appName}'
 var azdTags = empty(environmentName) ? {} : { 'azd-env-name': environmentName }
 var allTags = union(tags, azdTags)
 
 module identity 'modules/identity.bicep' = {
-  name: 'identity'
   params: {
     location: region
     name: 'id-${appName}'
@@ -169,10 +360,10 @@ module identity 'modules/identity.bicep' = {
 }
 
 module monitoring 'modules/monitoring.bicep' = {
-  name: 'monitoring'
   params: {
     location: region
     name: appName
+    componentName: componentName
     tags: allTags
     logRetentionDays: logRetentionDays
     logDailyCapGb: logDailyCapGb
@@ -180,20 +371,18 @@ module monitoring 'modules/monitoring.bicep' = {
 }
 
 module hostStorage 'modules/host-storage.bicep' = {
-  name: 'host-storage'
   params: {
     location: region
-    name: take('${name}h${suffix}', 24)
+    name: hostAccountName
     tags: allTags
     workspaceId: monitoring.outputs.workspaceId
   }
 }
 
 module exportStorage 'modules/export-storage.bicep' = {
-  name: 'export-storage'
   params: {
     location: region
-    name: take('${name}x${suffix}', 24)
+    name: exportAccountName
     tags: allTags
     container: exportContainer
     redundancy: exportRedundancy
@@ -204,59 +393,70 @@ module exportStorage 'modules/export-storage.bicep' = {
 }
 
 module lifecycle 'modules/lifecycle.bicep' = {
-  name: 'lifecycle'
   params: {
-    accountName: exportStorage.outputs.name
+    accountName: exportAccountName
     container: exportContainer
     prefix: exportPrefix
     retentionDays: retentionDays
     oldVersionDays: restoreDays
   }
+  dependsOn: [
+    exportStorage
+  ]
 }
 
 module vault 'modules/vault.bicep' = {
-  name: 'vault'
   params: {
     location: region
-    name: 'kv-${name}-${take(suffix, 8)}'
+    name: keyVaultName
     tags: allTags
-    ampApiKey: ampApiKey
-    ampSecretKey: ampSecretKey
+    ampApiKey: apiKey
+    ampSecretKey: secretKey
     protect: protect
     workspaceId: monitoring.outputs.workspaceId
   }
 }
 
 module roles 'modules/roles.bicep' = if (assignRoles) {
-  name: 'roles'
   params: {
+    // In the assignments' names, because an identity that was deleted and made again needs new ones. It exists only after
+    // the deployment: what-if shows these assignments with an expression for a name.
+    #disable-next-line what-if-short-circuiting
     principalId: identity.outputs.principalId
-    hostAccountName: hostStorage.outputs.name
-    exportAccountName: exportStorage.outputs.name
+    hostAccountName: hostAccountName
+    exportAccountName: exportAccountName
     container: exportContainer
-    vaultName: vault.outputs.name
-    componentName: monitoring.outputs.componentName
+    dumpsRole: dumpsRole
+    vaultName: keyVaultName
+    componentName: componentName
   }
+  dependsOn: [
+    exportStorage
+    hostStorage
+    monitoring
+    vault
+  ]
 }
 
 module readerRoles 'modules/readers.bicep' = if (assignRoles) {
-  name: 'readers'
   params: {
-    readers: readers
-    exportAccountName: exportStorage.outputs.name
+    readers: readerList
+    exportAccountName: exportAccountName
     container: exportContainer
   }
+  dependsOn: [
+    exportStorage
+  ]
 }
 
 module app 'modules/app.bicep' = {
-  name: 'app'
   params: {
     location: region
     name: appName
     tags: allTags
     identityId: identity.outputs.id
     identityClientId: identity.outputs.clientId
-    hostAccountName: hostStorage.outputs.name
+    hostAccountName: hostAccountName
     deploymentContainer: hostStorage.outputs.deploymentContainer
     vaultUri: vault.outputs.uri
     connectionString: monitoring.outputs.connectionString
@@ -267,8 +467,8 @@ module app 'modules/app.bicep' = {
     container: exportContainer
     prefix: exportPrefix
     dataOutfile: exportDataOutfile
-    ampBaseUrl: ampBaseUrl
-    schedule: exportSchedule
+    ampBaseUrl: ampUrl
+    schedule: schedule
     tmpLimitMb: exportTmpLimitMb
     maxAttempts: exportMaxAttempts
     delaySeconds: exportDelaySeconds
@@ -285,19 +485,17 @@ module app 'modules/app.bicep' = {
 }
 
 module alerts 'modules/alerts.bicep' = {
-  name: 'alerts'
   params: {
     location: region
     name: appName
     tags: allTags
     workspaceId: monitoring.outputs.workspaceId
-    alertEmails: alertEmails
+    alertEmails: mailList
     volumeFactor: volumeFactor
   }
 }
 
 module workbook 'modules/workbook.bicep' = {
-  name: 'workbook'
   params: {
     location: region
     name: appName
@@ -307,21 +505,27 @@ module workbook 'modules/workbook.bicep' = {
 }
 
 var assignRole = 'az role assignment create --assignee-principal-type ServicePrincipal --assignee-object-id ${identity.outputs.principalId}'
-var assignReader = 'az role assignment create --assignee-principal-type Group --role "Storage Blob Data Reader"'
+var assignReader = 'az role assignment create --role "Storage Blob Data Reader" --scope ${exportStorage.outputs.containerId}'
+var dumpsRoleId = dumpsRole == 'narrow' ? guid(resourceGroup().id, 'dumps-role') : 'Storage Blob Data Contributor'
+var queues = '${hostStorage.outputs.id}/queueServices/default/queues'
 var appCommands = [
   '${assignRole} --role "Storage Blob Data Owner" --scope ${hostStorage.outputs.id}'
-  '${assignRole} --role "Storage Queue Data Contributor" --scope ${hostStorage.outputs.id}'
   '${assignRole} --role "Storage Table Data Contributor" --scope ${hostStorage.outputs.id}'
-  '${assignRole} --role "Storage Blob Data Contributor" --scope ${exportStorage.outputs.containerId}'
-  '${assignRole} --role "Key Vault Secrets User" --scope ${vault.outputs.id}'
+  '${assignRole} --role "Storage Queue Data Contributor" --scope ${queues}/export-days'
+  '${assignRole} --role "Storage Queue Data Contributor" --scope ${queues}/export-days-poison'
+  '${assignRole} --role "${dumpsRoleId}" --scope ${exportStorage.outputs.containerId}'
+  '${assignRole} --role "Key Vault Secrets User" --scope ${vault.outputs.id}/secrets/AMP-API-KEY'
+  '${assignRole} --role "Key Vault Secrets User" --scope ${vault.outputs.id}/secrets/AMP-SECRET-KEY'
   '${assignRole} --role "Monitoring Metrics Publisher" --scope ${monitoring.outputs.componentId}'
 ]
 
 @description('Commands an administrator runs when assignRoles is false, for the app.')
-output missingRoles array = assignRoles ? [] : appCommands
+output missingRoles string[] = assignRoles ? [] : appCommands
 
-@description('The same for the groups that may read the dumps.')
-output missingReaderRoles array = [for reader in (assignRoles ? [] : readers): '${assignReader} --assignee-object-id ${reader} --scope ${exportStorage.outputs.containerId}']
+@description('The same for whoever may read the dumps.')
+output missingReaderRoles string[] = [
+  for reader in (assignRoles ? [] : readerList): '${assignReader} --assignee-principal-type ${reader.kind} --assignee-object-id ${reader.id}'
+]
 
 // Not in capitals, as azd's samples have them: Azure answers such names in another case (azurE_...), and a query finds nothing.
 @description('The function app.')
@@ -336,8 +540,17 @@ output dumpsUrl string = '${exportStorage.outputs.url}/${exportContainer}'
 @description('The storage account of the dumps.')
 output exportAccountName string = exportStorage.outputs.name
 
+@description('The storage account of the Functions host, with the queue of days.')
+output hostAccountName string = hostStorage.outputs.name
+
 @description('The vault that holds the Amplitude keys.')
 output vaultName string = vault.outputs.name
 
+@description('The object id of the app\'s identity, which infra/ci asks for.')
+output appPrincipalId string = identity.outputs.principalId
+
 @description('The workspace that holds the logs.')
 output workspaceId string = monitoring.outputs.workspaceId
+
+@description('The workspace as log queries address it.')
+output logWorkspace string = monitoring.outputs.workspaceCustomerId

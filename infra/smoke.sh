@@ -5,16 +5,23 @@
 #   FUNCTION_KEY=... infra/smoke.sh https://<app>.azurewebsites.net [YYYY-MM-DD]
 #
 # The day is yesterday (UTC) unless given. FUNCTION_KEY is a host key, which opens both functions; with keys of single
-# functions set RERUN_KEY and COVERAGE_KEY instead. DUMPS_URL (output dumpsUrl) completes the dump's address.
+# functions set RERUN_KEY and COVERAGE_KEY instead. DUMPS_URL (output dumpsUrl) completes the dump's address. With
+# WORKSPACE (output logWorkspace) and an Azure login it also says when the timer has run for the first time.
+# SMOKE_PATIENCE: seconds for which 401, 404, 502 and 503 are taken for a new app's first minutes (300).
 # SMOKE_LIMIT: seconds to wait at most (1800). SMOKE_EVERY: seconds between two looks (10). SMOKE_QUIET: seconds without
 # a failure after which a day that was there before counts as unchanged (600): an export that finds the same leaves no trace.
-# Exit status: 0 the day is there, 1 it is not and the last lines say why, 2 wrong usage, 3 the day was there before and
-# nothing about it has changed: only the log can tell whether this run was well.
+# The last line is a verdict in words. Exit status: 0 the day is there, 1 it is not and the lines above the verdict say why,
+# 2 wrong usage, 3 the day was there before and nothing about it has changed: only the log can tell whether this run was well.
 set -euo pipefail
 
-usage() { sed -nE '5,14s/^# ?//p' "$0" >&2; exit 2; }
+usage() { sed -nE '5,16s/^# ?//p' "$0" >&2; exit 2; }
 say() { printf '%s\n' "$*"; }
-fail() { printf 'NOT OK: %s\n' "$1" >&2; shift; printf '  %s\n' "$@" >&2; exit 1; }
+fail() {
+  printf 'NOT OK: %s\n' "$1" >&2
+  printf '  %s\n' "${@:2}" >&2
+  printf 'VERDICT: this deployment does not work, or not yet. Nothing is lost: do what the lines above say, and call this again.\n' >&2
+  exit 1
+}
 
 app=${1:-}
 app=${app%/}
@@ -38,6 +45,25 @@ ask() {
   body=$(tr -d '\r\n' <"$answer")
 }
 
+# patiently METHOD KEY: asks again while the answer is one of an app that was made minutes ago. Its address is not known
+# everywhere yet (000), its keys are not (401), its functions are still being loaded (404, told apart from the app's own
+# 404, which has words), its instance starts (502, 503).
+patiently() {
+  local until=$((SECONDS + ${SMOKE_PATIENCE:-300})) told=
+  while true; do
+    ask "$@"
+    case $status in
+      000 | 401 | 502 | 503) ;;
+      404) [[ $body != *'"error"'* ]] || return 0 ;;
+      *) return 0 ;;
+    esac
+    ((SECONDS < until)) || return 0
+    [[ $told == "$status" ]] || say "Status $status so far, as in the first minutes of an app. Waiting ..."
+    told=$status
+    sleep "${SMOKE_EVERY:-10}"
+  done
+}
+
 # text NAME, number NAME: the first value of that name in $body. Enough for the two answers read here.
 text() { grep -oE "\"$1\": *\"([^\"\\\\]|\\\\.)*\"" <<<"$body" | sed -nE '1s/^"[^"]*": *"(.*)"$/\1/p' || true; }
 number() { grep -oE "\"$1\": *[0-9]+" <<<"$body" | sed -nE '1s/.*[^0-9]([0-9]+)$/\1/p' || true; }
@@ -50,29 +76,31 @@ explain() {
       "List the keys: az functionapp keys list --resource-group GROUP --name APP" ;;
     403) fail "The app refuses this machine." "The app is stopped, or its access restrictions shut you out." ;;
     404) fail "The app does not know /api/exports/$day: no functions are deployed, or they did not load." \
-      "Portal: the function app, Functions. Empty: deploy again. Then look at its log stream." ;;
+      "Portal: the function app, Functions: there are five. None: deploy again (a 403 of that step is a role that has" \
+      "not taken effect: repeat it). Still none: the workspace's table FunctionAppLogs says why." ;;
     400) fail "The app refuses the day $day." "$body" ;;
     5*) fail "The app answers with status $status." "$body" \
-      "The settings or the storage roles are wrong. Portal: the function app, Log stream;" \
-      "and Environment variables: are both Key Vault references resolved?" ;;
+      "The settings or the storage roles are wrong, or the roles have not taken effect yet: they take up to ten minutes." \
+      "The workspace's tables AppTraces and FunctionAppLogs name what is wrong (the log stream is unreliable here);" \
+      "Portal: the function app, Environment variables: are both Key Vault references resolved?" ;;
     *) fail "The app answers with status $status." "$body" ;;
   esac
 }
 
-ask GET "$coverage_key"
-[[ $status == 200 || $status == 404 ]] || explain "COVERAGE_KEY or FUNCTION_KEY"
+patiently GET "$coverage_key"
+[[ $status == 200 || ($status == 404 && $body == *'"error"'*) ]] || explain "COVERAGE_KEY or FUNCTION_KEY"
 before=$body
 whole_before=$([[ $status == 200 && $(text dump) && ! $(text reason) ]] && echo yes || true)
 
-ask POST "$rerun_key"
+patiently POST "$rerun_key"
 [[ $status == 202 ]] || explain "RERUN_KEY or FUNCTION_KEY"
 run=$(text run)
 [[ $run ]] || fail "The app queued the day, but its answer names no run." "$body"
 say "$day is queued (run $run). Waiting for it, ${SMOKE_LIMIT:-1800} seconds at most ..."
 
 while true; do
-  ask GET "$coverage_key"
-  [[ $status == 200 || $status == 404 ]] || explain "COVERAGE_KEY or FUNCTION_KEY"
+  patiently GET "$coverage_key"
+  [[ $status == 200 || ($status == 404 && $body == *'"error"'*) ]] || explain "COVERAGE_KEY or FUNCTION_KEY"
   reason=$(text reason)
   # A failure of an earlier night stands there until this run has done something about it.
   if [[ $status == 200 && $body != "$before" && $reason ]]; then
@@ -87,6 +115,7 @@ while true; do
     say "CANNOT TELL: $day was there before, and neither the day nor a failure has changed in $SECONDS seconds."
     say "  The log has the answer, a line that begins: day exported: day=$day"
     say "  docs/operations.md, \"Look at the log\", tells how to read it."
+    say "VERDICT: the app answers and queues. Whether this export was well, only the log can tell."
     exit 3
   fi
   if ((SECONDS >= ${SMOKE_LIMIT:-1800})); then
@@ -107,3 +136,12 @@ rejected=$(number rejected)
 if [[ ${rejected:-0} != 0 ]]; then
   say "  $rejected lines were rejected: see docs/operations.md, \"Lines were rejected\"."
 fi
+if [[ ${WORKSPACE:-} ]]; then
+  if first=$(az monitor log-analytics query --workspace "$WORKSPACE" --output tsv --query '[0].First' --analytics-query \
+    'AppRequests | where Name == "nightly" | summarize First = min(TimeGenerated) | where isnotnull(First)'); then
+    say "  the timer: ${first:+ran for the first time at }${first:-has not run yet, or its line has not arrived}"
+  else
+    say "  the timer: the log cannot be asked; the lines above say why"
+  fi
+fi
+say "VERDICT: this deployment works: the app answers, its roles and keys are right, and a day came from Amplitude to the store."

@@ -43,12 +43,13 @@ def served(folder: Path, *answers: bytes) -> Iterator[Exporter]:
         [MAYBE, *[NO_DATA] * 4],
         [MAYBE, *[EMPTY_ZIP] * 4],
         [TOO_LARGE, *[NO_DATA] * 5],
+        [BAD_GATEWAY, *[NO_DATA] * 4],
         [BAD_GATEWAY, BAD_GATEWAY, *[NO_DATA] * 5],
         [TOO_LARGE, archive(1), *[NO_DATA] * 5],
         [TOO_LARGE, archive(1), *[EMPTY_ZIP] * 5],
         [TOO_LARGE, TOO_LARGE, archive(1), *[NO_DATA] * 5],
     ],
-    ids=range(10),
+    ids=range(11),
 )
 def test_a_contradiction_is_a_failed_attempt(answers: list[bytes], tmp_path: Path) -> None:
     """Never an empty day, never a third of a day: nothing is stored, and the reason is told."""
@@ -65,12 +66,13 @@ def test_a_contradiction_is_a_failed_attempt(answers: list[bytes], tmp_path: Pat
         ([archive(1, 2, damaged=True), NO_DATA, archive(1, 2)], 2),
         ([http(200, b"<html>sorry"), NO_DATA], 0),
         ([http(200, b""), EMPTY_ZIP], 0),
-        ([BAD_GATEWAY, NO_DATA], 0),
+        ([http(503), NO_DATA], 0),
+        ([BAD_GATEWAY, NO_DATA, archive(1)], 1),
         ([TOO_LARGE, archive(1), archive(12)], 2),
         ([TOO_LARGE, NO_DATA, archive(1), archive(12)], 2),
         ([archive(1, 2, damaged=True), TOO_LARGE, archive(1, 2), archive(13)], 3),
     ],
-    ids=range(9),
+    ids=range(10),
 )
 def test_what_fits_together_is_a_whole_day(answers: list[bytes], events: int, tmp_path: Path) -> None:
     """A contradiction that goes away is forgotten; what was never seen is no evidence."""

@@ -8,15 +8,17 @@ def test_an_exported_day() -> None:
     """The line that alerts and workbooks read, to the letter."""
     line = report.day_exported(
         DAY,
-        state="final",
-        outcome="written",
-        events=1234,
-        size=56789,
-        rejected=0,
-        windows=1,
-        requests=2,
-        retries=1,
-        seconds=12.34,
+        report.Figures(
+            state="final",
+            outcome="written",
+            events=1234,
+            bytes=56789,
+            rejected=0,
+            windows=1,
+            requests=2,
+            retries=1,
+            seconds=12.34,
+        ),
     )
     assert line == (
         "day exported: day=2025-11-06 state=final outcome=written events=1234 bytes=56789 rejected=0 windows=1 "

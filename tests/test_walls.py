@@ -68,8 +68,16 @@ def importers(library: str, *places: Path) -> Iterator[str]:
     ("library", "allowed"),
     [
         ("azure.functions", set()),
-        ("requests", {"exporter/amplitude/client.py", "exporter/doctor/source.py"}),
-        ("urllib3", {"exporter/amplitude/client.py", "exporter/amplitude/retries.py"}),
+        (
+            "requests",
+            {f"exporter/amplitude/{name}.py" for name in ("bodies", "client", "connection")}
+            | {"exporter/doctor/source.py"},
+        ),
+        (
+            "urllib3",
+            {f"exporter/amplitude/{name}.py" for name in ("bodies", "client", "connection", "failures", "retries")}
+            | {"exporter/doctor/source.py"},
+        ),
         ("dotenv", {"exporter/__main__.py"}),
         ("isal", {"exporter/archive/members.py"}),
         ("simdjson", {"exporter/archive/fast.py"}),
@@ -104,13 +112,6 @@ def test_nobody_imports_the_command_line_or_the_simulator() -> None:
         assert list(importers(library, *others)) == []
 
 
-def test_app_and_command_line_share_what_is_below_both() -> None:
-    """The doctor is called by both and knows neither; the app knows nothing of the command line, nor it of the app."""
-    assert list(importers("exporter.app", PACKAGE / "cli", PACKAGE / "doctor")) == []
-    for door in ("function_app.py", "exporter/cli/commands.py"):
-        assert door in set(importers("exporter.doctor", PACKAGE, APP))
-
-
 def test_the_simulator_shares_nothing_with_the_exporter() -> None:
     """A mistake of the exporter must not be repeated by the server it is tested against."""
     for path in modules(SIMULATOR):
@@ -118,6 +119,99 @@ def test_the_simulator_shares_nothing_with_the_exporter() -> None:
         assert all(name.startswith("exporter.simulator.") for name in ours), path
     for library in ("requests", "urllib3", "azure", "isal"):
         assert list(importers(library, SIMULATOR)) == []
+
+
+LEVELS: tuple[frozenset[str], ...] = (
+    frozenset({"errors", "clock", "window", "report", "settings", "foreign"}),
+    frozenset({"amplitude", "archive", "store"}),
+    frozenset({"dump"}),
+    frozenset({"days"}),
+    frozenset({"load"}),
+    frozenset({"export"}),
+    frozenset({"run"}),
+    frozenset({"wiring"}),
+    frozenset({"doctor"}),
+    frozenset({"app", "cli", "__main__"}),
+)
+"""The rooms from below to above: whoever stands above may know what stands below, never the other way round."""
+EDGES = LEVELS[1]
+
+
+def room_of(name: str) -> str:
+    """The room of a module's dotted name, without `exporter`; "" for the package itself."""
+    return name.split(".")[1] if "." in name else ""
+
+
+def known_rooms(path: Path) -> set[str]:
+    """The rooms of the package that a module imports from, but its own."""
+    own = room_of(".".join(path.relative_to(REPOSITORY).with_suffix("").parts))
+    found = {room_of(name) for name in imported(path) if name.split(".")[0] == "exporter"}
+    rooms = set().union(*LEVELS)
+    return (found & rooms) - {own}
+
+
+def room_modules(*names: str) -> list[Path]:
+    """Every module of these rooms."""
+    return modules(*(PACKAGE / name for name in names), *(PACKAGE / f"{name}.py" for name in names))
+
+
+def test_every_room_has_a_level() -> None:
+    """A new folder or module finds its place here first."""
+    there = {path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__"}
+    there |= {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert there == set().union(*LEVELS) | {"simulator"}
+
+
+@pytest.mark.parametrize("level", range(len(LEVELS)))
+def test_nobody_climbs(level: int) -> None:
+    """What stands above is not imported from below; so there is no circle either."""
+    above = set().union(*LEVELS[level + 1 :])
+    for path in room_modules(*LEVELS[level]):
+        assert not known_rooms(path) & above, path
+
+
+@pytest.mark.parametrize("edge", sorted(EDGES))
+def test_the_edges_do_not_know_each_other(edge: str) -> None:
+    """Amplitude, archive and store know the small words only, and none of them the settings."""
+    for path in room_modules(edge):
+        assert known_rooms(path) <= LEVELS[0], path
+        assert "exporter.settings.Settings" not in imported(path), path
+
+
+def test_days_know_the_stores_contract_and_the_dump() -> None:
+    """Not the folder, not the container, nothing of Amplitude's."""
+    for path in room_modules("days"):
+        assert known_rooms(path) <= LEVELS[0] | {"store", "dump"}, path
+        assert not any(name.startswith("exporter.store.") and name.count(".") > 2 for name in imported(path)), path
+
+
+def test_app_and_command_line_do_not_know_each_other() -> None:
+    """What both need stands below them."""
+    assert all("cli" not in known_rooms(path) for path in room_modules("app"))
+    assert all("app" not in known_rooms(path) for path in room_modules("cli", "__main__"))
+
+
+def test_only_wiring_turns_settings_into_rooms() -> None:
+    """Everybody else is given values. The doors read the settings and hand them on; the doctor looks at them."""
+    allowed = set(room_modules("wiring", "settings", "doctor", "app", "cli", "__main__"))
+    for path in modules(PACKAGE):
+        if path not in allowed:
+            assert "exporter.settings.Settings" not in imported(path), path
+
+
+@pytest.mark.parametrize("path", [p for p in modules(PACKAGE, APP) if not within(p, SIMULATOR)], ids=str)
+def test_modules_and_functions_are_short(path: Path) -> None:
+    """At most 220 lines a module, 40 a function; at most ten modules stand beside the folders."""
+    text = path.read_text()
+    assert len(text.splitlines()) <= 220
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < 40, f"{path}: {node.name}"
+
+
+def test_the_front_shows_ten_modules_at_most() -> None:
+    """Beside the folders, the package itself and its door."""
+    assert len({path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "__main__"}) <= 10
 
 
 @pytest.mark.parametrize("forbidden", [CLOCKS, ENVIRONMENT], ids=["clock", "environment"])

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from exporter.app import page
 from exporter.app.asking import BadRequestError
 from exporter.app.rejections import read_rejections
+from exporter.app.shown import Show, show_record, showing
 from exporter.days.coverage import Coverage, Row
 from exporter.days.rules import StoredDay
 from exporter.days.stored import Days
@@ -55,32 +56,34 @@ class Shown:
         return HEADERS | page.headers()
 
 
-def answer_coverage(coverage: Coverage, first: date, last: date, due: Sequence[date]) -> Answer:
+Reply = Answer | Shown
+
+
+def answer_coverage(coverage: Coverage, first: date, last: date, due: Sequence[date], show: Show) -> Answer:
     """Answer `GET /api/exports?from=&to=`: the days on record from ``first`` to ``last``."""
-    return Answer(200, coverage.plain(_between(coverage, first, last), due))
+    return Answer(200, show_record(coverage.plain(_between(coverage, first, last), due), show))
 
 
 def show_coverage(coverage: Coverage, first: date, last: date, days: Days, settings: Settings, now: datetime) -> Shown:
     """The same as a page, with the places and reasons of rejected lines."""
     rows = _between(coverage, first, last)
     place = f"{settings.container}/{settings.prefix}"
-    return Shown(page.render(coverage, rows, read_rejections(days, rows), days.timing, place, now))
+    rejections = read_rejections(days, rows)
+    return Shown(page.render(coverage, rows, rejections, days.timing, page.Frame(place, now, showing(settings))))
 
 
-def answer_day(stored: StoredDay) -> Answer:
+def answer_day(stored: StoredDay, show: Show) -> Answer:
     """Answer `GET /api/exports/{day}`: the manifest and the failure, or 404."""
     if stored.manifest is None and stored.failure is None and not stored.damage:
         return Answer(404, {"error": f"nothing is on record for {stored.day}"})
-    return Answer(
-        200,
-        {
-            "day": stored.day,
-            "whole": stored.whole,
-            "damage": stored.damage or None,
-            "manifest": json.loads(stored.manifest.to_json()) if stored.manifest else None,
-            "failure": json.loads(stored.failure.to_json()) if stored.failure else None,
-        },
-    )
+    record = {
+        "day": stored.day,
+        "whole": stored.whole,
+        "damage": stored.damage or None,
+        "manifest": json.loads(stored.manifest.to_json()) if stored.manifest else None,
+        "failure": json.loads(stored.failure.to_json()) if stored.failure else None,
+    }
+    return Answer(200, show_record(record, show))
 
 
 def answer_stop(asked_at: datetime) -> Answer:

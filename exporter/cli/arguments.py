@@ -50,7 +50,12 @@ def parse_arguments(words: list[str]) -> argparse.Namespace:
 
     _add_json(commands.add_parser("doctor", help="check settings, keys, store, room and clock without exporting a day"))
 
-    simulate = commands.add_parser("simulate", help="serve a simulated Amplitude Export API on this machine")
+    _add_simulate(commands.add_parser("simulate", help="serve a simulated Amplitude Export API on this machine"))
+    commands.add_parser("demo", help="export one simulated day to demo/ and show it; needs no keys, reads no settings")
+    return parser.parse_args(words)
+
+
+def _add_simulate(simulate: argparse.ArgumentParser) -> None:
     simulate.add_argument("--port", type=int, default=8080, metavar="N", help="0 picks a free one (default: 8080)")
     simulate.add_argument("--events-per-hour", type=_positive, default=50, metavar="N", help="default: 50")
     simulate.add_argument("--seed", type=int, default=1, metavar="N", help="other events for another seed")
@@ -62,9 +67,6 @@ def parse_arguments(words: list[str]) -> argparse.Namespace:
         help="faults to play, once each: NAME[:VALUE][xTIMES|xall][@HH][>HOURS], e.g. 503x2 torn-line@05 '504xall>6'",
     )
     simulate.add_argument("--list-faults", action="store_true", help="name the faults and exit")
-
-    commands.add_parser("demo", help="export one simulated day to demo/ and show it; needs no keys, reads no settings")
-    return parser.parse_args(words)
 
 
 def _add_days(parser: argparse.ArgumentParser) -> None:

@@ -4,8 +4,8 @@ Between the commit and the manifest the day is not whole, and therefore due. Wha
 """
 
 from dataclasses import replace
+from typing import BinaryIO
 
-from exporter.archive.rejected import RejectedLines
 from exporter.days.facts import Facts, proves
 from exporter.days.hours import note_hours
 from exporter.days.manifest import Manifest
@@ -17,9 +17,11 @@ from exporter.store import ANY, Draft
 
 
 def publish(
-    decision: Decision, stored: StoredDay, draft: Draft, rejected: RejectedLines, days: Days, progress: Progress
+    decision: Decision, stored: StoredDay, draft: Draft, rejected: BinaryIO | None, days: Days, progress: Progress
 ) -> Manifest:
     """Commit the dump, then its rejected lines, then the manifest that proves it; return the manifest that stands.
+
+    ``rejected`` are the rejected lines from their first byte on, None without any.
 
     Raises:
         LostRaceError: another exporter was first.
@@ -28,10 +30,10 @@ def publish(
     if decision.writes_dump:
         manifest = replace(manifest, etag=draft.commit(_metadata(manifest)))
     if decision.outcome is not Outcome.KEPT:
-        progress(Step.REJECTING, rejected.count, None)
+        progress(Step.REJECTING, manifest.rejected, None)
         _check_ours(days, manifest)
-        if rejected.count:
-            store.write(layout.rejected(stored.day), rejected.open(), seen=ANY, metadata={})
+        if rejected:
+            store.write(layout.rejected(stored.day), rejected, seen=ANY, metadata={})
         else:
             store.delete(layout.rejected(stored.day))
     progress(Step.PROVING, 0, None)

@@ -4,9 +4,8 @@ Each check ends with one sentence that says what was found and, if that is wrong
 whatever the other side does, the report is there after SECONDS.
 """
 
-import base64
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import Thread
 
@@ -17,11 +16,11 @@ from exporter.doctor.place import PLACE, check_place
 from exporter.doctor.room import ROOM, check_room
 from exporter.doctor.source import SOURCE, check_source
 from exporter.errors import ExportError, SettingsError
+from exporter.foreign import Foreign
 from exporter.settings import SETTING_NAMES, Settings, unknown_names
 
 SECONDS = 10.0
 """For all checks together."""
-SHORTEST_SECRET = 4
 
 
 @dataclass(frozen=True)
@@ -67,8 +66,9 @@ def check_all(
     for group in groups:
         group.join(max(0.0, end - clock.monotonic()))
     found += [check for group in groups for check in group.report(seconds)]
-    hide = _hiding(values)
-    return Report(run, tuple(replace(check, sentence=hide(check.sentence)) for check in found))
+    pair = settings.api_key, settings.secret_key
+    foreign = Foreign((*pair, ":".join(pair), settings.storage_connection_string))  # no sentence holds one: to be sure
+    return Report(run, tuple(replace(check, sentence=foreign.blanked(check.sentence)) for check in found))
 
 
 class _Group(Thread):
@@ -142,18 +142,3 @@ def _has_container(settings: Settings) -> bool:
 
 def _not_tried(names: Sequence[str]) -> Iterator[Check]:
     yield from (Check(name, FAILED, "not tried: see settings") for name in names)
-
-
-def _hiding(values: Mapping[str, str]) -> Callable[[str], str]:
-    """Blanks the secrets among ``values``. No sentence holds one; this is for what libraries may say."""
-    keys = [values.get(name, "").strip() for name in ("AMP_API_KEY", "AMP_SECRET_KEY")]
-    pair = base64.b64encode(":".join(keys).encode()).decode()
-    secrets = [*keys, pair, values.get("EXPORT_STORAGE_CONNECTION_STRING", "").strip()]
-
-    def hide(sentence: str) -> str:
-        for secret in secrets:
-            if len(secret) >= SHORTEST_SECRET:
-                sentence = sentence.replace(secret, "***")
-        return sentence
-
-    return hide

@@ -8,19 +8,26 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, time
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from typing import NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from exporter.amplitude.answers import NO_DATA_WORDS
-from exporter.clock import Clock
+from exporter.amplitude.connection import Adapter, Bounds, Timer
+from exporter.amplitude.proxies import proxy_problems
+from exporter.clock import Clock, Deadline
 from exporter.doctor.found import FAILED, OK, WARNING, Check
+from exporter.errors import RetriableError
 from exporter.settings import Settings, is_loopback
 from exporter.window import OLDEST, Window
 
 SOURCE = ("keys", "clock")
 HOUR = Window(datetime.combine(OLDEST, time(), UTC), 1)
-WAIT = 5
-"""Seconds, for the connection and for each piece of the answer."""
+BOUNDS = Bounds(connect=5, read=5, request=8)
+"""Seconds. Whatever the peer does, the request is over before the report."""
 FIRST_BYTES = 2048
 ZIP = b"PK"
 SKEW_NOTICED = 60
@@ -28,33 +35,64 @@ SKEW_TOO_MUCH = 15 * 60
 """Seconds. Azure refuses tokens and requests whose time is further off."""
 
 
+class _Answer(NamedTuple):
+    """How Amplitude answered, the first bytes of its body, its date, and the time here."""
+
+    status: int
+    start: bytes
+    date: str
+    now: datetime
+
+
+class _Session(requests.Session):
+    """A session to which no answer is a redirect: even unfollowed, requests would read its body whole."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """There is none."""
+
+
 def check_source(settings: Settings, clock: Clock) -> Iterator[Check]:
     """Ask Amplitude once."""
-    if not (settings.api_key and settings.secret_key):
-        yield Check("keys", FAILED, "not tried: see settings")
+    loopback = is_loopback(settings.base_url)
+    proxies = {} if loopback else {f"{scheme.upper()}_PROXY": address for scheme, address in getproxies().items()}
+    wrong = " ".join(proxy_problems(proxies)) if settings.api_key and settings.secret_key else "see settings"
+    if wrong:
+        yield Check("keys", FAILED, f"not tried: {wrong}")
         yield Check("clock", WARNING, "not compared: Amplitude was not asked")
         return
     try:
-        with requests.Session() as session:
-            session.auth = (settings.api_key, settings.secret_key)
-            session.trust_env = not is_loopback(settings.base_url)  # no proxy on the way to this machine
-            response = session.get(
-                f"{settings.base_url}/api/2/export",
-                params=HOUR.wire(),
-                headers={"Accept": "application/zip", "Accept-Encoding": "identity"},
-                stream=True,
-                timeout=(WAIT, WAIT),
-                allow_redirects=False,
-            )
-            with response:
-                now = clock.now()
-                start = response.raw.read1(FIRST_BYTES, decode_content=False)
-    except (requests.RequestException, OSError, ValueError) as error:
+        answer = _ask(settings, clock)
+    except (requests.RequestException, HTTPError, RetriableError, OSError) as error:
         yield Check("keys", FAILED, f"not tried: {_what_is_in_the_way(error, settings)} ({type(error).__name__})")
         yield Check("clock", WARNING, "not compared: Amplitude did not answer")
         return
-    yield _judge_keys(response.status_code, start, settings)
-    yield _judge_clock(response.headers.get("Date", ""), now)
+    yield _judge_keys(answer.status, answer.start, settings)
+    yield _judge_clock(answer.date, answer.now)
+
+
+def _ask(settings: Settings, clock: Clock) -> _Answer:
+    timer = Timer(clock, BOUNDS)
+    no_proxy = {"no_proxy": urlsplit(settings.base_url).hostname or ""} if is_loopback(settings.base_url) else {}
+    with _Session() as session:
+        session.auth = (settings.api_key, settings.secret_key)  # so that ~/.netrc has no say
+        session.mount(f"{settings.base_url}/", Adapter(timer))
+        timer.start(Deadline(clock), HOUR)
+        try:
+            with session.get(
+                f"{settings.base_url}/api/2/export",
+                params=HOUR.wire(),
+                headers={"Accept": "application/zip", "Accept-Encoding": "identity", "Connection": "close"},
+                stream=True,
+                timeout=(BOUNDS.connect, BOUNDS.read),
+                proxies=no_proxy,
+            ) as response:
+                timer.check()
+                now = clock.now()
+                start = response.raw.read1(FIRST_BYTES, decode_content=False)
+                timer.check()
+                return _Answer(response.status_code, start, response.headers.get("Date", ""), now)
+        finally:
+            timer.stop()
 
 
 def _judge_keys(status: int, start: bytes, settings: Settings) -> Check:
@@ -106,7 +144,9 @@ def _what_is_in_the_way(error: Exception, settings: Settings) -> str:
             return "the proxy does not let the request through. Look at HTTPS_PROXY and NO_PROXY"
         case requests.exceptions.SSLError():
             return "the certificate is not trusted. Behind a proxy that opens TLS set REQUESTS_CA_BUNDLE"
-        case requests.exceptions.Timeout():
-            return f"Amplitude does not answer within {WAIT} s. Is the way out open, or does it need HTTPS_PROXY?"
+        case requests.exceptions.Timeout() | RetriableError():
+            return f"Amplitude does not answer within {BOUNDS.read:g} s. Is the way out open? Does it need HTTPS_PROXY?"
+        case OSError() if not isinstance(error, requests.RequestException):
+            return "the file that REQUESTS_CA_BUNDLE names cannot be read"
         case _:
             return f"Amplitude cannot be reached. Look at AMP_BASE_URL ({settings.base_url}), name resolution, firewall"

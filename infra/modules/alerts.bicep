@@ -8,13 +8,13 @@ param location string
 param name string
 
 @description('Tags.')
-param tags object
+param tags { *: string }
 
 @description('The workspace that is asked.')
 param workspaceId string
 
 @description('E-mail addresses that alerts go to.')
-param alertEmails array
+param alertEmails string[]
 
 @description('How many times off from the days before is too far.')
 param volumeFactor int
@@ -26,16 +26,18 @@ resource people 'Microsoft.Insights/actionGroups@2023-01-01' = {
   properties: {
     enabled: true
     groupShortName: 'ampexport'
-    emailReceivers: [for (address, i) in alertEmails: {
-      name: 'person ${i}'
-      emailAddress: address
-      useCommonAlertSchema: true
-    }]
+    emailReceivers: [
+      for (address, i) in alertEmails: {
+        name: 'person ${i}'
+        emailAddress: address
+        useCommonAlertSchema: true
+      }
+    ]
   }
 }
 
 // The queue tries a passing fault again every 15 minutes: two failures are not yet news, the third is.
-resource dayFailed 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
+resource dayFailed 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = {
   name: 'day-failed-${name}'
   location: location
   tags: tags
@@ -85,7 +87,7 @@ resource dayFailed 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
 }
 
 // Also when nothing is logged at all: a summary without "by" has a row even then.
-resource yesterdayMissing 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
+resource yesterdayMissing 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = {
   name: 'yesterday-missing-${name}'
   location: location
   tags: tags
@@ -128,7 +130,7 @@ resource yesterdayMissing 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = 
 }
 
 // A run may count as missing what it is about to export: only a hole that two runs saw, half a day apart, is one.
-resource daysMissing 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
+resource daysMissing 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = {
   name: 'days-missing-${name}'
   location: location
   tags: tags
@@ -175,7 +177,7 @@ resource daysMissing 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
   }
 }
 
-resource linesRejected 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
+resource linesRejected 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = {
   name: 'lines-rejected-${name}'
   location: location
   tags: tags
@@ -216,7 +218,7 @@ resource linesRejected 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
 }
 
 // Compares with the two or three days before, all that a rule can see. A site with quiet weekends wants a larger factor.
-resource volume 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
+resource volume 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = {
   name: 'volume-${name}'
   location: location
   tags: tags

@@ -7,7 +7,7 @@ param location string
 param name string
 
 @description('Tags.')
-param tags object
+param tags { *: string }
 
 @description('Resource id of the app\'s identity.')
 param identityId string
@@ -143,7 +143,9 @@ resource settings 'Microsoft.Web/sites/config@2025-03-01' = {
   parent: app
   name: 'appsettings'
   properties: {
-    // The host's storage, by identity.
+    // The host's storage, by identity. The account's name as well as the addresses: with the blob address alone the host
+    // now and then starts without its blob client (Azure/azure-functions-host 11782, 11787).
+    AzureWebJobsStorage__accountName: hostAccountName
     AzureWebJobsStorage__credential: 'managedidentity'
     AzureWebJobsStorage__clientId: identityClientId
     AzureWebJobsStorage__blobServiceUri: 'https://${hostAccountName}.blob.${storageSuffix}'
@@ -197,6 +199,8 @@ resource ftpPassword 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@202
 }
 
 // What the host says before telemetry works: an app that does not start is seen here and nowhere else.
+// The newest version of this type. 2016-09-01, which the rule would take instead, is an older one.
+#disable-next-line use-recent-api-versions
 resource hostLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   scope: app
   name: 'to-workspace'

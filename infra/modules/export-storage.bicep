@@ -7,7 +7,7 @@ param location string
 param name string
 
 @description('Tags.')
-param tags object
+param tags { *: string }
 
 @description('The container of the dumps.')
 param container string
@@ -72,6 +72,8 @@ resource dumps 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-0
 }
 
 // Who read, wrote or deleted which day.
+// The newest version of this type. 2016-09-01, which the rule would take instead, is an older one.
+#disable-next-line use-recent-api-versions
 resource blobLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   scope: blobs
   name: 'to-workspace'

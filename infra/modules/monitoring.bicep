@@ -6,8 +6,11 @@ param location string
 @description('Name of the app that is watched.')
 param name string
 
+@description('Name of the Application Insights component.')
+param componentName string
+
 @description('Tags.')
-param tags object
+param tags { *: string }
 
 @description('Days that logs are kept.')
 param logRetentionDays int
@@ -34,7 +37,7 @@ resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' = {
 }
 
 resource component 'Microsoft.Insights/components@2020-02-02' = {
-  name: 'appi-${name}'
+  name: componentName
   location: location
   tags: tags
   kind: 'web'
@@ -48,11 +51,11 @@ resource component 'Microsoft.Insights/components@2020-02-02' = {
 @description('The workspace.')
 output workspaceId string = workspace.id
 
+@description('What log queries are addressed to.')
+output workspaceCustomerId string = workspace.properties.customerId
+
 @description('The Application Insights component.')
 output componentId string = component.id
-
-@description('Its name.')
-output componentName string = component.name
 
 @description('Where telemetry is sent. No secret: sending needs a token as well.')
 output connectionString string = component.properties.ConnectionString

@@ -1,7 +1,7 @@
-// The groups that may read the dumps: the container alone, reading alone.
+// Whoever may read the dumps: the container alone, reading alone.
 
-@description('Object ids of Entra groups.')
-param readers array
+@description('Object ids of Entra groups and users, each once.')
+param readers { id: string, kind: 'Group' | 'User' }[]
 
 @description('The storage account of the dumps.')
 param exportAccountName string
@@ -23,13 +23,17 @@ resource dumps 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-0
   name: container
 }
 
-// Storage Blob Data Reader
-resource dumpsReader 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for reader in readers: {
-  scope: dumps
-  name: guid(dumps.id, reader, '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1')
-  properties: {
-    principalId: reader
-    principalType: 'Group'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1')
+// Storage Blob Data Reader.
+var role = '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1'
+
+resource dumpsReader 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for reader in readers: {
+    scope: dumps
+    name: guid(dumps.id, reader.id, role)
+    properties: {
+      principalId: reader.id
+      principalType: reader.kind
+      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role)
+    }
   }
-}]
+]

@@ -1,4 +1,4 @@
-// What the app may do: six roles, each on the one thing it is needed for. main.bicep lists the same six as commands.
+// What the app may do: each role on the one thing it is needed for. main.bicep lists the same as commands.
 
 @description('The app\'s identity.')
 param principalId string
@@ -12,6 +12,9 @@ param exportAccountName string
 @description('The container of the dumps.')
 param container string
 
+@description('builtIn, or narrow: the role of dumps-role.bicep.')
+param dumpsRole string
+
 @description('The vault with the Amplitude keys.')
 param vaultName string
 
@@ -22,11 +25,28 @@ var blobDataOwner = 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
 var queueDataContributor = '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
 var tableDataContributor = '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3'
 var blobDataContributor = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
+// The same name as in dumps-role.bicep.
+var dumpsRoleId = dumpsRole == 'narrow' ? guid(resourceGroup().id, 'dumps-role') : blobDataContributor
 var secretsUser = '4633458b-17de-408a-b874-0445c86b69e6'
 var metricsPublisher = '3913510d-42f4-4e42-8a64-420c390055eb'
 
 resource hostAccount 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
   name: hostAccountName
+}
+
+resource hostQueueService 'Microsoft.Storage/storageAccounts/queueServices@2025-06-01' existing = {
+  parent: hostAccount
+  name: 'default'
+}
+
+resource exportDays 'Microsoft.Storage/storageAccounts/queueServices/queues@2025-06-01' existing = {
+  parent: hostQueueService
+  name: 'export-days'
+}
+
+resource exportDaysPoison 'Microsoft.Storage/storageAccounts/queueServices/queues@2025-06-01' existing = {
+  parent: hostQueueService
+  name: 'export-days-poison'
 }
 
 resource exportAccount 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
@@ -47,6 +67,16 @@ resource vault 'Microsoft.KeyVault/vaults@2025-05-01' existing = {
   name: vaultName
 }
 
+resource apiKey 'Microsoft.KeyVault/vaults/secrets@2025-05-01' existing = {
+  parent: vault
+  name: 'AMP-API-KEY'
+}
+
+resource secretKey 'Microsoft.KeyVault/vaults/secrets@2025-05-01' existing = {
+  parent: vault
+  name: 'AMP-SECRET-KEY'
+}
+
 resource component 'Microsoft.Insights/components@2020-02-02' existing = {
   name: componentName
 }
@@ -62,10 +92,21 @@ resource hostBlobs 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-// The queue of days.
-resource hostQueues 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  scope: hostAccount
-  name: guid(hostAccount.id, principalId, queueDataContributor)
+// The queue of days, and the one of days given up. Message Processor and Sender are not enough: the host renews its hold on
+// a message, and puts a failed one back for a while, which needs messages/write. No right on other queues of the account.
+resource dayQueue 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  scope: exportDays
+  name: guid(exportDays.id, principalId, queueDataContributor)
+  properties: {
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', queueDataContributor)
+  }
+}
+
+resource poisonQueue 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  scope: exportDaysPoison
+  name: guid(exportDaysPoison.id, principalId, queueDataContributor)
   properties: {
     principalId: principalId
     principalType: 'ServicePrincipal'
@@ -87,18 +128,28 @@ resource hostTables 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 // The dumps: the container alone, not the account.
 resource dumpsWriter 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   scope: dumps
-  name: guid(dumps.id, principalId, blobDataContributor)
+  name: guid(dumps.id, principalId, dumpsRoleId)
   properties: {
     principalId: principalId
     principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', blobDataContributor)
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', dumpsRoleId)
   }
 }
 
-// Reading secrets, not listing or changing them.
-resource keysReader 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  scope: vault
-  name: guid(vault.id, principalId, secretsUser)
+// Reading the two secrets, whatever else may once be in the vault.
+resource apiKeyReader 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  scope: apiKey
+  name: guid(apiKey.id, principalId, secretsUser)
+  properties: {
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', secretsUser)
+  }
+}
+
+resource secretKeyReader 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  scope: secretKey
+  name: guid(secretKey.id, principalId, secretsUser)
   properties: {
     principalId: principalId
     principalType: 'ServicePrincipal'

@@ -7,13 +7,13 @@ param location string
 param name string
 
 @description('Tags.')
-param tags object
+param tags { *: string }
 
 @description('The workspace that is read.')
 param workspaceId string
 
 resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
-  name: guid(resourceGroup().id, 'workbook')
+  name: guid(resourceGroup().id, name, 'workbook')
   location: location
   tags: tags
   kind: 'shared'

@@ -7,6 +7,7 @@ import pytest
 
 from exporter.app.api import HEADERS, Shown, answer_coverage, answer_day, answer_error, answer_health, answer_stop
 from exporter.app.page import headers
+from exporter.app.shown import showing
 from exporter.days.coverage import Coverage, Row
 from exporter.days.due import Timing, due_days
 from exporter.days.manifest import FINAL, Failure
@@ -14,12 +15,14 @@ from exporter.days.rules import StoredDay
 from exporter.doctor.checks import Report
 from exporter.doctor.found import FAILED, OK, WARNING, Check
 from exporter.errors import StoreError
+from exporter.settings import Settings
 from exporter.store import Entry
 from tests.kit import DAY
 from tests.kit.rules import manifest_of, moment
 
 NOW = moment(DAY, 26)
 BEFORE = DAY - timedelta(days=1)
+SHOW = showing(Settings())
 
 
 def failed(day: date, kind: str = "retriable") -> Failure:
@@ -31,7 +34,7 @@ def test_coverage_shows_the_range_and_the_whole_state() -> None:
     """Rows are of the range; newest, missing and due are of the whole store."""
     rows = (Row(BEFORE - timedelta(days=1)), Row(BEFORE, FINAL, whole=True, events=3), Row(DAY, failure=failed(DAY)))
     coverage = Coverage(rows, DAY)
-    answer = json.loads(answer_coverage(coverage, BEFORE, BEFORE, due_days(coverage, NOW, Timing())).text)
+    answer = json.loads(answer_coverage(coverage, BEFORE, BEFORE, due_days(coverage, NOW, Timing()), SHOW).text)
     assert [row["day"] for row in answer["days"]] == ["2025-11-05"]
     assert (answer["newest"], answer["missing"]) == ("2025-11-05", ["2025-11-04", "2025-11-06"])
     assert answer["due"] == ["2025-11-06", "2025-11-04"]
@@ -40,21 +43,21 @@ def test_coverage_shows_the_range_and_the_whole_state() -> None:
 def test_a_day_shows_its_manifest_and_its_failure() -> None:
     """One day's answer is what stands in the store; 404 if that is nothing."""
     stored = StoredDay(DAY, manifest=manifest_of(), manifest_etag='"1"', failure=failed(DAY))
-    answer = json.loads(answer_day(stored).text)
+    answer = json.loads(answer_day(stored, SHOW).text)
     assert (answer["day"], answer["whole"], answer["damage"]) == ("2025-11-06", False, None)
     assert answer["manifest"] == json.loads(manifest_of().to_json())
     assert answer["failure"]["reason"] == "bad luck"
-    nothing = answer_day(StoredDay(DAY))
+    nothing = answer_day(StoredDay(DAY), SHOW)
     assert (nothing.status, nothing.body) == (404, {"error": "nothing is on record for 2025-11-06"})
 
 
 @pytest.mark.parametrize("dump", [None, Entry("20251106_0000_ampl_dump.json", 1000, "1000-1", None)])
 def test_a_damaged_day_says_what_does_not_fit(dump: Entry | None) -> None:
     """Damage is an answer, not a 404, with a manifest or without; such a day is not whole."""
-    answer = answer_day(StoredDay(DAY, dump, damage="the manifest is none"))
+    answer = answer_day(StoredDay(DAY, dump, damage="the manifest is none"), SHOW)
     assert (answer.status, answer.body["damage"]) == (200, "the manifest is none")
     assert (answer.body["whole"], answer.body["manifest"], answer.body["failure"]) == (False, None, None)
-    answer = answer_day(StoredDay(DAY, dump, manifest_of(), damage="it does not fit"))
+    answer = answer_day(StoredDay(DAY, dump, manifest_of(), damage="it does not fit"), SHOW)
     assert (answer.status, answer.body["damage"], answer.body["whole"]) == (200, "it does not fit", False)
 
 

@@ -179,7 +179,7 @@ def test_an_amplitude_that_is_not_there_stops_nothing_else(
 
 
 @pytest.mark.parametrize(
-    "proxy", ["http://user:pa#ss@127.0.0.1:9", "http://user:p%zz@127.0.0.1:9", "http://[::1", "::"]
+    "proxy", ["http://anna:s3#cret@127.0.0.1:9", "http://anna:s3%zz@127.0.0.1:9", "http://[::1", "::"]
 )
 def test_a_proxy_that_is_wrong_is_named_and_not_quoted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proxy: str
@@ -190,8 +190,28 @@ def test_a_proxy_that_is_wrong_is_named_and_not_quoted(
     monkeypatch.delenv("no_proxy", raising=False)
     report = checked(env("https://analytics.eu.amplitude.com", tmp_path))
     assert results(report) == {"keys": FAILED, "clock": WARNING}
-    assert "pa#ss" not in str(report.plain())
-    assert "user" not in found(report, "keys")[1]
+    assert "HTTPS_PROXY" in found(report, "keys")[1]
+    assert "s3" not in str(report.plain())
+    assert "anna" not in str(report.plain())
+
+
+def test_a_proxy_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address that can be read and where nobody listens; the user in it is not told."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://anna:s3cret@127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    report = checked(env("https://analytics.eu.amplitude.com", tmp_path))
+    assert "Look at HTTPS_PROXY and NO_PROXY (ProxyError)" in found(report, "keys")[1]
+    assert "s3cret" not in str(report.plain())
+
+
+def test_a_bundle_of_certificates_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the file nothing is sent, and it is the file that is to be looked at."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "missing.pem"))
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    assert "REQUESTS_CA_BUNDLE" in found(checked(env("https://127.0.0.1:9", tmp_path)), "keys")[1]
+    assert "REQUESTS_CA_BUNDLE" in found(checked(env("https://nobody.invalid", tmp_path)), "keys")[1]
 
 
 @contextmanager

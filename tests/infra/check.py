@@ -1,7 +1,8 @@
 """The offline checks of infra/. ``python -m tests.infra.check`` runs them all: exit 0 clean, 1 findings.
 
-No package registry carries the Bicep compiler, so other programs stand in for it: a type and policy check of the
-templates, Microsoft's own Kusto parser for the queries, and checkov. The first two come in a folder of offline
+The Bicep compiler says whether the templates are right, and what they would deploy; tests/infra/compiler.py tells where
+it is looked for. Three other programs add what it does not say, or stand in for it where it is not at hand: a check of
+names and types, Microsoft's own Kusto parser for the queries, and checkov. The first two come in a folder of offline
 checks: BICEPCHECK_DIR, or a folder ``*/*/bicepcheck`` beside this repository. checkov is found on the PATH or
 through CHECKOV. What is not at hand is skipped with a sentence; the public workflow compiles the templates.
 """
@@ -9,6 +10,7 @@ through CHECKOV. What is not at hand is skipped with a sentence; the public work
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,9 +19,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-INFRA = ROOT / "infra"
+from tests.infra import compiler, snapshots
+from tests.infra.compiler import INFRA, ROOT
+
 ACCEPTED = INFRA / "checkov-accepted.json"
+NEWER_THAN_THE_TYPES = "Microsoft.Insights/scheduledQueryRules@2026-03-01"
 
 
 @dataclass(frozen=True)
@@ -37,14 +41,35 @@ def offline_checks() -> Path | None:
     return found[0] if found else None
 
 
-def bicep(infra: Path) -> Outcome:
-    """Syntax, names, resource types and this project's promises, in every template under ``infra``."""
+def compiled(infra: Path) -> Outcome:
+    """Build, lint and format, in every template: whatever the compiler prints is a finding."""
+    if compiler.program() is None:
+        return Outcome(None, compiler.WHERE_TO_GET_IT)
+    found = compiler.findings(infra)
+    return Outcome(not found, "\n".join(found))
+
+
+def evaluated(infra: Path) -> Outcome:
+    """What would be deployed is what infra/snapshots/ says."""
+    if compiler.program() is None:
+        return Outcome(None, compiler.WHERE_TO_GET_IT)
+    found = snapshots.problems(infra)
+    return Outcome(not found, "\n".join(found) or f"{len(snapshots.NAMES)} deployments")
+
+
+def types(infra: Path) -> Outcome:
+    """Syntax, names and resource types, in every template under ``infra``."""
     folder = offline_checks()
     if folder is None:
-        return Outcome(None, "set BICEPCHECK_DIR to the offline checks folder to check the templates")
+        return Outcome(None, "set BICEPCHECK_DIR to the offline checks folder to check names and types")
     if importlib.util.find_spec("tree_sitter_bicep") is None:
-        return Outcome(None, "install tree-sitter-bicep to check the templates")
-    return _run([sys.executable, str(folder / "bicepcheck.py"), str(infra), str(folder / "types.json")])
+        return Outcome(None, "install tree-sitter-bicep to check names and types")
+    said = _run([sys.executable, str(folder / "bicepcheck.py"), str(infra), str(folder / "types.json"), "--no-policy"])
+    # Its types are older than the alert rules' API version: those it leaves to the compiler.
+    *found, counted = said.text.splitlines()
+    found = [line for line in found if not (NEWER_THAN_THE_TYPES in line and "not in the type file" in line)]
+    read = re.match(r"[1-9]\d* files, [1-9]\d* resources", counted)
+    return Outcome(not found and read is not None, "\n".join([*found, read[0] if read else counted]))
 
 
 def queries(infra: Path) -> Outcome:
@@ -71,8 +96,16 @@ def checkov(infra: Path) -> Outcome:
         return Outcome(
             None, "install checkov 3.3.30 in an environment of its own, and set CHECKOV to it, for its rules"
         )
-    options = ["--skip-download", "--framework", "bicep", "--output", "json", "--directory", str(infra)]
-    done = subprocess.run([program, *options], capture_output=True, text=True, check=False)
+    options = ["--skip-download", "--framework", "bicep", "--output", "json", "--directory"]
+    with tempfile.TemporaryDirectory() as temp:
+        tree = Path(temp, "modules")
+        shutil.copytree(infra / "modules", tree)
+        # Its parser knows plain types only. main.bicep holds no resource of its own, and is not handed to it.
+        for template in tree.glob("*.bicep"):
+            text = template.read_text(encoding="utf-8")
+            plain = re.sub(r"(?m)^(param \w+) .*\[\]$", r"\1 array", text)
+            template.write_text(re.sub(r"(?m)^(param \w+) \{.*\}$", r"\1 object", plain), encoding="utf-8")
+        done = subprocess.run([program, *options, str(tree)], capture_output=True, text=True, check=False)
     if not done.stdout.startswith("{"):
         return Outcome(clean=False, text=f"checkov did not answer with a report:\n{done.stdout}{done.stderr}")
     report = json.loads(done.stdout)
@@ -122,11 +155,12 @@ def _run(command: list[str], environment: dict[str, str] | None = None) -> Outco
 def main() -> int:
     """Run every check and say what it said."""
     found = False
-    for check in (bicep, queries, checkov):
+    for check in (compiled, evaluated, types, queries, checkov):
         outcome = check(INFRA)
         found = found or outcome.clean is False
         state = {True: "clean", False: "FINDINGS", None: "skipped"}[outcome.clean]
-        sys.stdout.write(f"{check.__name__}: {state}\n  {outcome.text.replace('\n', '\n  ')}\n")
+        sys.stdout.write(f"{check.__name__}: {state}\n")
+        sys.stdout.write(f"  {outcome.text.replace('\n', '\n  ')}\n" if outcome.text else "")
     return int(found)
 
 

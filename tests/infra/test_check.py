@@ -1,16 +1,19 @@
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.infra import check
+from tests.infra import check, compiler
 
 
-@pytest.mark.parametrize("run", [check.bicep, check.queries, check.checkov], ids=lambda run: run.__name__)
+@pytest.mark.parametrize(
+    "run", [check.compiled, check.evaluated, check.types, check.queries, check.checkov], ids=lambda run: run.__name__
+)
 def test_templates_are_clean(run: Callable[[Path], check.Outcome]) -> None:
     """No check has anything to say about infra/ as it is."""
-    outcome = run(check.INFRA)
+    outcome = run(compiler.INFRA)
     if outcome.clean is None:
         pytest.skip(outcome.text)
     assert outcome.clean, outcome.text
@@ -44,3 +47,29 @@ def test_every_accepted_failure_has_a_reason() -> None:
     accepted = json.loads(check.ACCEPTED.read_text(encoding="utf-8"))
     assert accepted
     assert all(entry["reason"].endswith(".") for entry in accepted.values())
+
+
+def test_checkov_sees_every_resource_that_it_knows() -> None:
+    """It is handed the modules alone, so main.bicep has no resource of its own."""
+    assert not re.search(r"(?m)^resource ", (compiler.INFRA / "main.bicep").read_text(encoding="utf-8"))
+
+
+def test_compiler_is_the_one_that_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """BICEP comes first, also when it cannot be started: that is a finding, not a skip."""
+    monkeypatch.setenv("BICEP", str(tmp_path / "no-compiler"))
+    assert compiler.program() == str(tmp_path / "no-compiler")
+    outcome = check.compiled(compiler.INFRA)
+    assert outcome.clean is False
+    assert "cannot be started" in outcome.text
+
+
+def test_compiler_of_the_azure_cli_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without BICEP and without one on the PATH, what ``az bicep install`` installed is taken; else it is skipped."""
+    monkeypatch.delenv("BICEP", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("AZURE_CONFIG_DIR", str(tmp_path))
+    assert compiler.program() is None
+    assert check.compiled(compiler.INFRA).clean is None
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/bicep").touch()
+    assert compiler.program() == str(tmp_path / "bin/bicep")

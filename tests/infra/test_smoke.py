@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 
 import pytest
 
-from tests.infra.check import INFRA
+from tests.infra.compiler import INFRA
 
 KEY = "made-up-function-key"
 DAY = "2025-11-06"
@@ -27,11 +28,14 @@ class App:
     url: str
     looks: list[tuple[int, dict[str, object]]] = field(default_factory=lambda: [NOTHING])
     queued: tuple[int, dict[str, object]] = QUEUED
+    first: list[int] = field(default_factory=list)
     asked: list[tuple[str, str]] = field(default_factory=list)
 
     def answer(self, method: str, path: str, key: str | None) -> tuple[int, dict[str, object]]:
         """What one request gets."""
         self.asked.append((method, path))
+        if self.first:
+            return self.first.pop(0), {}
         if key != KEY:
             return 401, {}
         if method == "POST":
@@ -64,13 +68,18 @@ def app() -> Iterator[App]:
         thread.join()
 
 
-def _smoke(*arguments: str, limit: int = 30, quiet: int = 30, key: str = KEY) -> subprocess.CompletedProcess[str]:
+def _smoke(
+    *arguments: str, limit: int = 30, quiet: int = 30, patience: int = 0, key: str = KEY, **more: str
+) -> subprocess.CompletedProcess[str]:
     environment = {"FUNCTION_KEY": key, "DUMPS_URL": "https://x.blob/amplitude", "SMOKE_EVERY": "0"}
     environment |= {"PATH": "/usr/bin:/bin", "SMOKE_LIMIT": str(limit), "SMOKE_QUIET": str(quiet)}
+    environment |= {"SMOKE_PATIENCE": str(patience), **more}
     done = subprocess.run(
         [str(INFRA / "smoke.sh"), *arguments], capture_output=True, text=True, check=False, env=environment
     )
     assert not key or key not in done.stdout + done.stderr
+    if done.returncode != 2:
+        assert (done.stderr or done.stdout).rstrip().splitlines()[-1].startswith("VERDICT: ")
     return done
 
 
@@ -82,6 +91,40 @@ def test_day_that_arrives_is_shown_with_its_address(app: App) -> None:
     assert "OK: 2025-11-06 is there, provisional, 1234 events." in done.stdout
     assert "https://x.blob/amplitude/20251106_0000_ampl_dump.json" in done.stdout
     assert [method for method, _ in app.asked] == ["GET", "POST", "GET", "GET", "GET"]
+
+
+def test_first_minutes_of_an_app_are_waited_out(app: App) -> None:
+    """A key that is not known yet, functions that are not loaded, an instance that starts: asked again, and said."""
+    app.first = [401, 404, 502, 503]
+    app.looks = [NOTHING, (200, {"whole": True, "manifest": MANIFEST, "failure": None})]
+    done = _smoke(app.url, DAY, patience=20)
+    assert (done.returncode, done.stderr) == (0, "")
+    for status in (401, 404, 502, 503):
+        assert f"Status {status} so far" in done.stdout
+    assert done.stdout.endswith("and a day came from Amplitude to the store.\n")
+
+
+def test_patience_ends(app: App) -> None:
+    """An app that goes on answering 503 is not waited for for ever."""
+    app.first = [503] * 10_000
+    assert "The app answers with status 503" in _smoke(app.url, DAY, patience=1).stderr
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ("echo 2025-11-07T02:00:01Z", "ran for the first time at 2025-11-07T02:00:01Z"),
+        ("echo", "has not run yet"),
+        ("exit 1", "the log cannot be asked"),
+    ],
+)
+def test_first_run_of_the_timer_is_told(app: App, answer: str, told: str, tmp_path: Path) -> None:
+    """With the workspace at hand the script says when the timer has run for the first time, or that it has not."""
+    (tmp_path / "az").write_text(f"#!/bin/sh\n{answer}\n")
+    (tmp_path / "az").chmod(0o755)
+    app.looks = [NOTHING, (200, {"whole": True, "manifest": MANIFEST, "failure": None})]
+    done = _smoke(app.url, DAY, WORKSPACE="made-up", PATH=f"{tmp_path}:/usr/bin:/bin")
+    assert (done.returncode, f"the timer: {told}" in done.stdout) == (0, True)
 
 
 def test_yesterday_is_the_day_unless_one_is_given(app: App) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from exporter.days.layout import Layout
 from exporter.days.manifest import FINAL, Manifest, Source, WindowRecord
 from exporter.days.stored import Days
-from exporter.export import Exporter
+from exporter.export import Exporter, Limits
 from exporter.report import Progress, no_progress
 from exporter.settings import Settings
 from exporter.simulator import Missing, Simulator
@@ -51,7 +51,8 @@ def exporter_on(
     keys = {"api_key": simulator.api_key, "secret_key": simulator.secret_key, "base_url": simulator.url}
     settings = Settings(**keys | chosen)
     with new_client(settings, now.clock(), progress) as client:
-        yield Exporter(client, days_in(store, settings), settings, now.clock(), run, progress)
+        limits = Limits(settings.rejected_limit, settings.max_rejected_percent)
+        yield Exporter(client, days_in(store, settings), limits, now.clock(), run, progress)
 
 
 def manifest_of(day: date = DAY, **chosen: Any) -> Manifest:

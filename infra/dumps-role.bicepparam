@@ -1,0 +1,1 @@
+using './dumps-role.bicep'

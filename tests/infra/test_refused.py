@@ -1,0 +1,147 @@
+"""What compiles and would fail in Azure, or go wrong in silence: refused with a sentence, or put right."""
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.infra import compiler
+from tests.infra.given import ID, PUT_RIGHT, REFUSED
+from tests.infra.warm import Compiler
+
+GOOD = {"READERS": ID, "ALERT_EMAILS": "you@example.com"}
+
+pytestmark = pytest.mark.skipif(compiler.program() is None, reason=compiler.WHERE_TO_GET_IT)
+
+Deploy = Callable[..., tuple[Any, str]]
+
+
+@pytest.fixture(scope="module")
+def deploy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deploy]:
+    """What would be deployed with these variables, or None and why not."""
+    tree = tmp_path_factory.mktemp("templates") / "infra"
+    shutil.copytree(compiler.INFRA, tree)
+    with _deploying(tree) as deployed:
+        yield deployed
+
+
+@pytest.fixture(scope="module")
+def deploy_open(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deploy]:
+    """The same of templates whose secrets are open: nothing that hangs on a secure parameter is evaluated."""
+    tree = tmp_path_factory.mktemp("open") / "infra"
+    shutil.copytree(compiler.INFRA, tree)
+    (tree / "bicepconfig.json").unlink()
+    for template in (tree / "main.bicep", tree / "modules/vault.bicep"):
+        template.write_text(template.read_text(encoding="utf-8").replace("@secure()\n", ""), encoding="utf-8")
+    with _deploying(tree) as deployed:
+        yield deployed
+
+
+@contextmanager
+def _deploying(tree: Path) -> Iterator[Deploy]:
+    """A running compiler keeps its environment, so values are written into the parameter file, where they are read."""
+    path = tree / "main.bicepparam"
+    original = path.read_text(encoding="utf-8")
+    known: dict[str, tuple[Any, str]] = {}
+
+    def deployed(**values: str) -> tuple[Any, str]:
+        def given(read: re.Match[str]) -> str:
+            value = {**GOOD, **values}.get(read[1])
+            return read[0] if value is None else "'" + value.replace("'", "\\'") + "'"
+
+        text = re.sub(r"readEnvironmentVariable\('(\w+)'(?:, '[^']*')?\)", given, original)
+        if text not in known:
+            path.write_text(text, encoding="utf-8")
+            known[text] = running.snapshot(path)
+        return known[text]
+
+    with closing(Compiler({})) as running:
+        yield deployed
+
+
+def _together(variable: str, value: str, words: str) -> dict[str, str]:
+    """The values that a case is deployed with.
+
+    Sentences of the template's own come all at once, so that cases of different variables share a deployment: the first
+    of each variable, the second of each, and so on. What a decorator refuses is deployed alone.
+    """
+    if " " not in words:
+        return {variable: value}
+    ours = [case for case in REFUSED if " " in case[2]]
+    place = [case for case in ours if case[0] == variable].index((variable, value, words))
+    by_variable = {name: [other for this, other, _ in ours if this == name] for name, _, _ in ours}
+    return {name: values[place] for name, values in by_variable.items() if place < len(values)}
+
+
+@pytest.mark.parametrize(("variable", "value", "words"), REFUSED)
+def test_what_cannot_be_deployed_is_refused(variable: str, value: str, words: str, deploy: Deploy) -> None:
+    """Before anything is deployed, with a sentence that names the parameter."""
+    snapshot, refused = deploy(**_together(variable, value, words))
+    assert snapshot is None
+    assert words in refused
+
+
+@pytest.mark.parametrize(("variable", "value", "meant"), PUT_RIGHT)
+def test_what_is_meant_is_deployed(variable: str, value: str, meant: str, deploy: Deploy) -> None:
+    """What was pasted with a blank, a capital, a comma too many or twice is what it was meant to be."""
+    snapshot, refused = deploy(**{variable: value})
+    expected, _ = deploy(**{variable: meant})
+    assert not refused
+    assert snapshot == expected
+
+
+def test_second_region_is_taken_only_where_there_is_one(deploy: Deploy) -> None:
+    """GRS and GZRS are refused in the EU's regions without a pair, and taken in the others."""
+    for region, taken in (("italynorth", False), ("swedencentral", True)):
+        snapshot, refused = deploy(AZURE_LOCATION=region, REDUNDANCY="Standard_GZRS")
+        assert (snapshot is not None) == taken
+        assert ("exportRedundancy: italynorth has no second region" in refused) != taken
+
+
+def test_every_problem_is_named_at_once(deploy: Deploy) -> None:
+    """One deployment after the other for one sentence each would be tiresome."""
+    values = {"EXPORTER_NAME": "A-B", "EXPORT_PREFIX": "web", "READERS": "me"}
+    _, refused = deploy(**values)
+    assert [name for name in ("name: ", "exportPrefix: ", "readers: ") if name not in refused] == []
+
+
+def test_limits_themselves_are_taken(deploy: Deploy) -> None:
+    """Nothing that the app takes is refused for being at a limit."""
+    values = {
+        "EXPORTER_NAME": "abcdefgh1",
+        "EXPORT_CONTAINER": "a-1",
+        "EXPORT_PREFIX": "Web_1/sub-2/",
+        "EXPORT_DATA_OUTFILE": "A" * 60,
+        "EXPORT_SCHEDULE": "0,30 */15 2-5 1 JAN-DEC MON",
+        "EXPORT_DELAY_SECONDS": "60.000",
+        "EXPORT_MAX_REJECTED_PERCENT": "99.9",
+        "EXPORT_TMP_LIMIT_MB": "100",
+        "READERS": "none",
+        "ALERT_EMAILS": "first.last+alerts@sub.example.com",
+    }
+    snapshot, refused = deploy(**values)
+    assert not refused
+    assert snapshot is not None
+
+
+@pytest.mark.parametrize("pasted", [" made-up-key ", "\tmade-up-key"])
+def test_key_is_taken_without_what_was_pasted_around_it(pasted: str, deploy_open: Deploy) -> None:
+    """Blanks at the ends of a key are not part of it."""
+    snapshot, refused = deploy_open(AMP_API_KEY=pasted, AMP_SECRET_KEY=pasted)
+    assert not refused
+    secrets = [each for each in snapshot["predictedResources"] if each["type"] == "Microsoft.KeyVault/vaults/secrets"]
+    assert [secret["properties"]["value"] for secret in secrets] == ["made-up-key", "made-up-key"]
+
+
+@pytest.mark.parametrize("variable", ["AMP_API_KEY", "AMP_SECRET_KEY"])
+@pytest.mark.parametrize("pasted", ["made up", '"made-up"', "'made-up'"])
+def test_key_with_something_in_it_is_refused_unquoted(variable: str, pasted: str, deploy_open: Deploy) -> None:
+    """A blank or a quote in a key is a mistake at pasting; the sentence does not repeat the key."""
+    snapshot, refused = deploy_open(**{variable: pasted})
+    assert snapshot is None
+    assert "a blank, a quote or a line end is in it" in refused
+    assert "made" not in refused
