@@ -13,7 +13,7 @@ from exporter import report
 from exporter.app import api, asking, page, telemetry
 from exporter.app.chain import WITHOUT_A_WORD, Chain, advance, chains, give_up
 from exporter.app.rerun import answer_rerun
-from exporter.app.shown import showing
+from exporter.app.shown import secrets_of, showing
 from exporter.app.stop import ask_stop
 from exporter.clock import Clock, Deadline
 from exporter.days.due import due_days
@@ -42,10 +42,7 @@ app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 @app.retry(strategy="fixed_delay", max_retry_count="5", delay_interval="00:05:00")
 @app.queue_output(arg_name="queue", queue_name=QUEUE, connection=STORAGE)
 def nightly(timer: func.TimerRequest, queue: func.Out[str], context: func.Context) -> None:
-    """Ask the core which days are due, and queue them as one chain.
-
-    The platform repeats it when it raises: a night must not be lost because no token could be had for a minute.
-    """
+    """Ask the core which days are due, and queue them as one chain. The platform repeats what raises."""
     with _operation(context):
         if timer.past_due:
             log.warning("the timer is past due: the app was not running at the scheduled time")
@@ -203,7 +200,7 @@ def _operation(context: func.Context) -> Iterator[None]:
 
 
 def _why_not() -> str:
-    """What is wrong with the settings of an export; nothing could be recorded while it was."""
+    """What is wrong with the settings; nothing could be recorded while it was."""
     try:
         _settings()
     except SettingsError as error:
@@ -217,4 +214,5 @@ def _settings(*, keys_needed: bool = True) -> Settings:
     if not (settings.storage_url or settings.storage_connection_string):
         raise SettingsError("EXPORT_STORAGE_URL is missing: the app's own disk is no place for dumps")
     logging.getLogger("exporter").setLevel(settings.log_level)
+    telemetry.hide(secrets_of(settings))
     return settings

@@ -56,8 +56,11 @@ class Dump:
             return
         self._write(events.hour, b"[\n" if self._empty else b",\n")
         self._empty = False
-        joined = events.text.replace(b"\n", b",\n")
-        self._write(events.hour, memoryview(joined)[: -len(b",\n")])
+        if events.count == 1:  # it may be large: no copy
+            self._write(events.hour, memoryview(events.text)[: -len(b"\n")])
+        else:
+            joined = events.text.replace(b"\n", b",\n")
+            self._write(events.hour, memoryview(joined)[: -len(b",\n")])
         self._progress(Step.WRITING, self.size, None)
 
     def finish(self) -> None:

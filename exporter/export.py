@@ -114,7 +114,8 @@ def export_day(day: date, core: Exporter, *, force: bool = False, deadline: Dead
 def _exported(attempt: Attempt, plan: Plan, core: Exporter) -> DayExported:
     day, stored, days = attempt.day, attempt.stored, core.days
     with ExitStack() as undo:
-        draft = days.store.draft(days.layout.dump(day), stored.dump.etag if stored.dump else None)
+        seen = stored.dump.etag if stored.dump else None
+        draft = days.store.draft(days.layout.dump(day), seen, afresh=bool(stored.damage))
         undo.callback(draft.discard)
         rejected = undo.enter_context(RejectedLines(core.limits.rejected_bytes))
         dump, tally = Dump(draft, core.progress), Tally(rejected)

@@ -147,6 +147,11 @@ def _load_window(tries: Tries, loader: Loader) -> WindowRecord:
                 f"Data fetched successfully (status {answer.status}): window {window}, {answer.size} bytes, "
                 "all of them verified"
             )
+        if window.hours == 1 and 2 * answer.size > loader.client.archive_limit:
+            log.warning(
+                f"hour {window.first}: its archive has {answer.size} bytes, more than half of the "
+                f"{loader.client.archive_limit} that one may have. Raise EXPORT_TMP_LIMIT_MB before it has too many"
+            )
         return WindowRecord(window.first, window.last, answer.status, answer.size)
 
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from exporter.errors import SettingsError
+from exporter.foreign.proxies import proxy_problems
 
 MEGABYTE = 1_000_000
 
@@ -110,7 +111,7 @@ class Settings:
                     shown = "" if item.metadata["secret"] else f" (it is {text!r})"
                     problems.append(f"{name}: {error}{shown}. It means: {item.metadata['meaning']}")
         settings = cls(**given)
-        problems += settings._contradictions(keys_needed=keys_needed)
+        problems += settings._contradictions(keys_needed=keys_needed) + proxy_problems(values)
         if problems:
             raise SettingsError("\n".join(problems + unknown_names(values)))
         return settings

@@ -33,9 +33,17 @@ def open_store(settings: Settings, progress: Progress = no_progress) -> Iterator
         StoreError: it cannot be reached, or does not let us in.
     """
     if settings.storage_url or settings.storage_connection_string:
-        from exporter.store.blob import open_blob_store  # noqa: PLC0415 - half a second of imports that a folder spares
+        # half a second of imports that a folder spares
+        from exporter.store.blob import open_blob_store  # noqa: PLC0415
+        from exporter.store.blob_account import Account  # noqa: PLC0415
 
-        with open_blob_store(settings, progress) as store:
+        account = Account(
+            container=settings.container,
+            parts_limit=settings.parts_limit,
+            url=settings.storage_url,
+            connection_string=settings.storage_connection_string,
+        )
+        with open_blob_store(account, progress) as store:
             yield store
     else:
         yield LocalStore(settings.data_dir, progress)

@@ -294,6 +294,16 @@ def test_an_archive_over_its_share_comes_in_halves(place: Place) -> None:
     assert "its archive is bigger than 12000 bytes, its share of EXPORT_TMP_LIMIT_MB" in place.messages()[0]
 
 
+def test_an_hour_that_comes_near_its_share_is_told_in_time(place: Place) -> None:
+    """From half of what an archive may have, once it is asked for alone, with the setting's name."""
+    with Simulator(events_per_hour=60) as simulator, exporting(simulator, place.store) as core:
+        core.client.archive_limit = 70_000  # a bit more than the largest hour has
+        assert export_day(DAY, core).manifest.window_hours == 1
+    told = [line for line in place.messages() if "more than half of the" in line]
+    assert told
+    assert "Raise EXPORT_TMP_LIMIT_MB" in told[0]
+
+
 @pytest.mark.parametrize(("code", "requests"), [(400, 6), (504, 15)])
 def test_one_hour_too_big_names_the_way_out(code: Literal[400, 504], requests: int, place: Place) -> None:
     """Halved down to the hour, then an end; the next attempt begins with single hours."""

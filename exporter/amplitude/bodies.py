@@ -29,11 +29,8 @@ class Body:
     foreign: Foreign
 
     def words(self) -> Words:
-        """What the answer says, if there is a reason to read it: not beside a 2xx, where nobody wrote an error."""
-        status = self.response.status_code
-        if status < HTTPStatus.MULTIPLE_CHOICES:
-            return Words()
-        if status < HTTPStatus.BAD_REQUEST:
+        """What the answer says. Below 400 nobody wrote an error: no body is read, and a redirect says where to."""
+        if self.response.status_code < HTTPStatus.BAD_REQUEST:
             return Words(self.foreign(self.response.headers.get("Location", "")))
         return words_of(*self._beginning(), self.foreign)
 

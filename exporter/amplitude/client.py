@@ -22,11 +22,11 @@ from exporter.amplitude.bodies import Body
 from exporter.amplitude.connection import Adapter, Bounds, Timer
 from exporter.amplitude.failures import meant, no_ca_file
 from exporter.amplitude.logs import through
-from exporter.amplitude.proxies import proxy_problems, proxy_secrets, proxy_shown
 from exporter.amplitude.retries import ExportRetry, Tries
 from exporter.clock import Clock, Deadline
 from exporter.errors import ExportError, SettingsError
 from exporter.foreign import Foreign
+from exporter.foreign.proxies import proxy_problems, proxy_secrets, proxy_shown
 from exporter.report import Progress, Step, no_progress
 from exporter.settings import is_loopback
 from exporter.window import Window

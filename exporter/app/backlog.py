@@ -14,10 +14,12 @@ from azure.storage.queue import ExponentialRetry, QueueClient, TextBase64EncodeP
 
 from exporter.app.chain import Chain
 from exporter.errors import SettingsError, StoreError
+from exporter.store.blob_transport import Transport, Waits
 
 CONNECTION = "AzureWebJobsStorage"
 """The setting of the host's storage, and what the names of its parts begin with."""
 STORAGE_SCOPE = "https://storage.azure.com/.default"
+WAITS = Waits(connect=5, write=20, read=20, again=3)
 
 
 @contextmanager
@@ -72,32 +74,36 @@ class Backlog:
 
 def _client(values: Mapping[str, str], name: str, opened: ExitStack) -> QueueClient:
     """By connection string (the emulator), else by identity, in the host's order."""
-    # A person waits for the answer: few and short waits. The host reads base64.
-    waits = ExponentialRetry(initial_backoff=0, increment_base=2, retry_total=2, random_jitter_range=1)
-    options: dict[str, Any] = {
-        "retry_policy": waits,
-        "connection_timeout": 5,
-        "read_timeout": 20,
-        "message_encode_policy": TextBase64EncodePolicy(),
-    }
     if whole := values.get(CONNECTION):
         try:
-            return QueueClient.from_connection_string(whole, name, **options)
+            return QueueClient.from_connection_string(whole, name, **_options())
         except ValueError:
             raise SettingsError(f"{CONNECTION} is not a connection string") from None  # the SDK's words may show a key
     account = values.get(f"{CONNECTION}__accountName")
     url = values.get(f"{CONNECTION}__queueServiceUri") or (account and f"https://{account}.queue.core.windows.net")
     if not url:
         raise SettingsError(f"{CONNECTION}__queueServiceUri is missing: the app cannot count what is on its queue")
-    identity = _identity(values)
+    identity = _identity(values, opened)
     opened.enter_context(identity)
     identity.get_token(STORAGE_SCOPE)  # once, here: the SDK would retry a missing token for minutes
-    return QueueClient(url, name, credential=identity, **options)
+    return QueueClient(url, name, credential=identity, **_options())
 
 
-def _identity(values: Mapping[str, str]) -> DefaultAzureCredential | ManagedIdentityCredential:
+def _options() -> dict[str, Any]:
+    """Few and short waits, for a person waits for the answer. The host reads base64."""
+    return {
+        "retry_policy": ExponentialRetry(initial_backoff=0, increment_base=2, retry_total=2, random_jitter_range=1),
+        "transport": Transport(WAITS),
+        "message_encode_policy": TextBase64EncodePolicy(),
+    }
+
+
+def _identity(values: Mapping[str, str], opened: ExitStack) -> DefaultAzureCredential | ManagedIdentityCredential:
     """Who the host is to its storage."""
+    wire = Transport(WAITS, own=False)  # one for all credentials of the chain, which close it each
+    opened.callback(wire.session.close)
+    options: dict[str, Any] = {"transport": wire, "retry_total": 3}
     client = values.get(f"{CONNECTION}__clientId")
     if values.get(f"{CONNECTION}__credential", "").lower() == "managedidentity":
-        return ManagedIdentityCredential(client_id=client)
-    return DefaultAzureCredential(managed_identity_client_id=client) if client else DefaultAzureCredential()
+        return ManagedIdentityCredential(client_id=client, **options)
+    return DefaultAzureCredential(**options | ({"managed_identity_client_id": client} if client else {}))

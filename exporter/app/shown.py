@@ -18,10 +18,15 @@ Show = Callable[[str], str]
 """Gives a stored text as it may be shown."""
 
 
+def secrets_of(settings: Settings) -> tuple[str, ...]:
+    """What the settings keep secret: the keys, both together as they are sent, the emulator's connection string."""
+    pair = settings.api_key, settings.secret_key
+    return (*pair, ":".join(pair), settings.storage_connection_string)
+
+
 def showing(settings: Settings) -> Show:
     """Shows stored text in one line of printable characters, without what the settings keep secret."""
-    pair = settings.api_key, settings.secret_key
-    foreign = Foreign((*pair, ":".join(pair), settings.storage_connection_string))
+    foreign = Foreign(secrets_of(settings))
 
     @cache
     def show(text: str) -> str:

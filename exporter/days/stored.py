@@ -19,8 +19,8 @@ from exporter.errors import DamagedError, ExportError, OtherSourceError, Permane
 from exporter.store import ANY, Entry, Store
 from exporter.window import HOURS_A_DAY, OLDEST, day_end, days_of, yesterday_of
 
-MOST_ASKED = 10
-"""Manifests that are read at most to learn whose days a store holds."""
+MOST_LISTED, MOST_ASKED = 1000, 10
+"""Manifests that are listed, and read, at most to learn whose days a store holds."""
 
 log = logging.getLogger(__name__)
 
@@ -174,7 +174,7 @@ class Days:
     def _with_project(self) -> Iterator[Manifest]:
         """Manifests that tell the project's id. A listing tells which do; where it does not, some are read."""
         asked = 0
-        for entry in self.store.list(self.layout.manifests):
+        for entry in self.store.list(self.layout.manifests, MOST_LISTED):
             day, facts = self.layout.day_of(entry.name), Facts.from_metadata(entry.metadata)
             if day is None or (facts and not facts.project and not facts.events):
                 continue

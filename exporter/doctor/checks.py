@@ -120,7 +120,7 @@ def _readable(values: Mapping[str, str], *, in_app: bool) -> tuple[Settings | No
             return settings, ""
         return settings, "EXPORT_STORAGE_URL is missing: the app's own disk is no place for dumps"
     told = (re.findall(r"\w+", line.partition(":")[0]) for line in problem.splitlines())
-    wrong = {word for words in told for word in words} & SETTING_NAMES
+    wrong = {word for words in told for word in words} & (SETTING_NAMES | set(values))
     try:
         rest = {name: value for name, value in values.items() if name not in wrong}
         return Settings.from_mapping(rest, keys_needed=False), problem

@@ -17,10 +17,10 @@ from urllib3.exceptions import HTTPError
 
 from exporter.amplitude.answers import NO_DATA_WORDS
 from exporter.amplitude.connection import Adapter, Bounds, Timer
-from exporter.amplitude.proxies import proxy_problems
 from exporter.clock import Clock, Deadline
 from exporter.doctor.found import FAILED, OK, WARNING, Check
 from exporter.errors import RetriableError
+from exporter.foreign.proxies import proxy_problems
 from exporter.settings import Settings, is_loopback
 from exporter.window import OLDEST, Window
 

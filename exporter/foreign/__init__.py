@@ -34,7 +34,7 @@ class Foreign:
     def __call__(self, text: str | bytes) -> str:
         """``text`` as it may be shown: blanked before it is cut, so that no half of a secret stands at the cut."""
         read = text[:_LONGEST_READ]
-        shown = self.blanked(_printable(read if isinstance(read, str) else read.decode("utf-8", "replace")))
+        shown = self.blanked(printable(read if isinstance(read, str) else read.decode("utf-8", "replace")))
         return (shown[:-_HALF_READ] if len(text) > len(read) else shown)[:LONGEST_QUOTE].rstrip()
 
     def blanked(self, text: str) -> str:
@@ -51,7 +51,8 @@ class Foreign:
         return shown + text[end:]
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """``text`` in one line, without what is not printed or nobody sees: colours, controls, marks of direction."""
     text = _INVISIBLE.sub("", _COLOURS.sub("", text))
     shown = (one if one.isprintable() else "" if category(one) == "Cf" else " " for one in text)
     return " ".join("".join(shown).split())

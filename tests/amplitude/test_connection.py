@@ -16,7 +16,7 @@ from exporter.amplitude.connection import Bounds, Timer, keepalive
 from exporter.amplitude.retries import LONGEST_WAIT
 from exporter.clock import Deadline
 from exporter.errors import DeadlineError, ExportError, RefusedError, RetriableError
-from tests.amplitude.peer import REAL, Peer, Play, drips, resets, says, stalls, waiting
+from tests.amplitude.peer import REAL, Peer, Play, drips, head_of, resets, says, stalls, waiting
 from tests.kit import WHOLE_DAY, Time, archive_of, at, fetched, http
 
 ARCHIVE = archive_of(b"{}\n")
@@ -147,9 +147,11 @@ def test_headers_without_end_are_a_failed_request() -> None:
 
 def test_the_deadline_passes_before_a_request_is_made() -> None:
     """Then none is."""
-    with Peer(stalls()) as peer, waiting(peer.url) as client, pytest.raises(DeadlineError):
-        ask(client, -1)
-    assert peer.heads == []
+    with Peer(stalls()) as peer, waiting(peer.url) as client:
+        tries = client.tries(WHOLE_DAY, Deadline(REAL, REAL.monotonic() - 1))
+        with pytest.raises(DeadlineError):
+            client.ask(tries)
+    assert (peer.heads, tries.made) == ([], 0)
 
 
 @pytest.mark.parametrize(
@@ -380,11 +382,18 @@ def test_keepalive_uses_what_the_platform_has() -> None:
 
 def test_each_request_has_a_connection_of_its_own() -> None:
     """What a server sends after an answer can never become the answer to another request."""
-    more = http(404, b"Raw data files were not found.").replace(b"Connection: close\r\n", b"")
-    with Peer(says(more, more)) as peer, waiting(peer.url) as client:
+    more = http(404, NO_DATA).replace(b"Connection: close\r\n", b"")
+    then: list[bytes] = []
+
+    def play(peer: socket.socket) -> None:
+        peer.sendall(more)
+        then.append(head_of(peer))
+
+    with Peer(play) as peer, waiting(peer.url) as client:
         ask(client)
         ask(client)
     assert len(peer.heads) == 2
+    assert then == [b"", b""]
     assert all(b"Connection: close\r\n" in head for head in peer.heads)
 
 

@@ -153,4 +153,5 @@ def test_a_good_answer_shows_nothing_either(caplog: pytest.LogCaptureFixture) ->
     """However much is logged."""
     with Peer(Echo(iter([http(200, archive_of(b"{}\n"))]))) as peer, waiting(peer.url, keys=KEYS) as client:
         fetched(client)
+        assert client.foreign(f"Basic {base64.b64encode(PAIRS[0].encode()).decode()}.") == "Basic ***."
     check(caplog.text + repr(client), base64.b64encode(PAIRS[0].encode()).decode(), KEYS[0])

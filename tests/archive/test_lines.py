@@ -7,14 +7,20 @@ from exporter.archive.lines import LongLineError, whole_lines
 
 
 @settings(deadline=None)
-@given(st.lists(st.text("ab\n", max_size=6).map(str.encode), max_size=8), st.integers(6, 20), st.integers(0, 8))
-def test_the_blocks_are_the_pieces(pieces: list[bytes], longest: int, alone: int) -> None:
+@given(
+    st.lists(st.text("ab\n", max_size=6).map(str.encode), max_size=8),
+    st.integers(6, 20),
+    st.integers(0, 8),
+    st.integers(0, 8),
+)
+def test_the_blocks_are_the_pieces(pieces: list[bytes], longest: int, alone: int, large: int) -> None:
     """Cut at line ends; where a line is too long, everything before it has come."""
     text = b"".join(pieces)
     blocks: list[bytes] = []
     too_long = [line for line in text.split(b"\n") if len(line) > longest]
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(module, "ALONE", alone)
+        patched.setattr(module, "LARGE", large)
         try:
             blocks.extend(whole_lines(iter(pieces), longest))
         except LongLineError:

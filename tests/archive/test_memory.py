@@ -42,6 +42,10 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: several(b'{"event_time":"' + b"x" * (16 * MB - 18) + b'"}\r', b""),
         "events=2 rejected=0 unusual=0",
     ),
+    "lines of 16 MB that follow each other": (
+        lambda: several(*[b'{"a":"' + b"x" * (16 * MB - 9) + b'"}'] * 4),
+        "events=8 rejected=0 unusual=0",
+    ),
     "lines of 16 MB in another encoding": (
         lambda: several(b'{"a":"' + b"x" * (16 * MB - 9) + b'\xff"}'),
         "events=0 rejected=2 unusual=0",

@@ -425,6 +425,17 @@ def test_every_line_is_an_event_or_rejected_or_blank(text: bytes) -> None:
     assert sorted(found.lines + kept(found)) == sorted(line for line in lines if line.strip(b" \t\r"))
 
 
+def test_tallies_add_up() -> None:
+    """Counts of other dates stay what they are; what stands in an event as "other" is no date."""
+    with RejectedLines(0) as rejected:
+        whole, part = Tally(rejected), Tally(rejected)
+    part.event_days = {"2025-11-06": 1, "other": 2, "none": 3}
+    whole.add(part)
+    whole.add(part)
+    assert whole.event_days == {"2025-11-06": 2, "other": 4, "none": 6}
+    assert unzipped(archive_of(b'{"event_time":"other"}')).tally.event_days == {"none": 1}
+
+
 def test_unusual_events_are_counted() -> None:
     """Each once, however much of it is unusual, and also where a whole block would have gone the fast way."""
     odd = [b'{"a":"\\ud83d","b":1e400}', b'{"a":123456789012345678901234567890}', b"[1e400]"]

@@ -3,6 +3,7 @@
 requests and urllib3 read the same text by different rules, and their errors quote it: only what both read alike passes.
 """
 
+import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import unquote
@@ -48,7 +49,7 @@ def _wrong(address: str) -> str:
     match = _ADDRESS.fullmatch(address)
     if address.lower().startswith("socks"):
         return "a SOCKS proxy is not supported. Write the address of an http:// or https:// proxy"
-    if not match:
+    if not match or not _is_host(match["host"]):
         return (
             "it is not an address of the form http://user:password@host:port. Special characters in user and password "
             "are written percent-encoded: # as %23, % as %25, @ as %40, / as %2F, [ as %5B"
@@ -63,3 +64,14 @@ def _wrong(address: str) -> str:
     except UnicodeError:
         return "its user or password holds a character that basic authentication cannot send"
     return ""
+
+
+def _is_host(host: str) -> bool:
+    """Whether what stands in brackets, if anything does, is an IPv6 address."""
+    if not host.startswith("["):
+        return True
+    try:
+        ipaddress.IPv6Address(host[1:-1])
+    except ValueError:
+        return False
+    return True

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from requests.utils import get_auth_from_url, prepend_scheme_if_needed
 from urllib3.util import parse_url
 
-from exporter.amplitude.proxies import proxy_problems, proxy_secrets, proxy_shown
+from exporter.foreign.proxies import proxy_problems, proxy_secrets, proxy_shown
 
 FORM = "it is not an address of the form http://user:password@host:port"
 
