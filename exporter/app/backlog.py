@@ -5,7 +5,7 @@ by a binding, after its function has succeeded.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
@@ -35,11 +35,9 @@ def open_backlog(values: Mapping[str, str], name: str) -> Iterator["Backlog"]:
             client = opened.enter_context(_client(values, name, opened))
             yield Backlog(client)
         except AzureError as error:
-            code = getattr(error, "error_code", None)
-            reason = getattr(code, "value", code) or type(error).__name__  # an enum's member for the codes it knows
             raise StoreError(
-                f"the queue {name} cannot be reached ({reason}), and unless it is counted nothing is put on it. Is "
-                f"{CONNECTION} right, and has the identity the role Storage Queue Data Contributor on the queue?"
+                f"the queue {name} cannot be reached ({_reason(error)}), and unless it is counted nothing is put on "
+                f"it. Is {CONNECTION} right, and has the identity the role Storage Queue Data Contributor on the queue?"
             ) from error
 
 
@@ -57,19 +55,38 @@ class Backlog:
             return 0
 
     def send(self, queued: Sequence[Chain]) -> None:
-        """Put chains on the queue; it is made if need be."""
-        for chain in queued:
-            try:
-                self._queue.send_message(chain.to_json())
-            except ResourceNotFoundError:
-                self._create()
-                self._queue.send_message(chain.to_json())
+        """Put chains on the queue.
 
-    def _create(self) -> None:
+        Raises:
+            StoreError: some are on it, and the rest could not follow.
+        """
+        for number, chain in enumerate(queued):
+            try:
+                self._send(chain.to_json())
+            except AzureError as error:
+                if number == 0:
+                    raise
+                raise StoreError(
+                    f"run {chain.run}: {number} of {len(queued)} chains are queued, the rest is not "
+                    f"({_reason(error)}). Ask for the same days again when those are done"
+                ) from error
+
+    def _send(self, text: str) -> None:
+        """The queue is made if need be."""
         try:
-            self._queue.create_queue()
-        except ResourceExistsError:
-            return  # the host was quicker
+            self._queue.send_message(text)
+        except ResourceNotFoundError:
+            with suppress(ResourceExistsError):  # the host may be quicker
+                self._queue.create_queue()
+            self._queue.send_message(text)
+
+
+def _reason(error: AzureError) -> str:
+    """Azure's short name for what is wrong, or the error's kind; none of its words."""
+    code = getattr(error, "error_code", None)
+    return str(
+        getattr(code, "value", code) or type(error).__name__
+    )  # an enum's member for the codes that the SDK knows
 
 
 def _client(values: Mapping[str, str], name: str, opened: ExitStack) -> QueueClient:
