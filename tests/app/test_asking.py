@@ -167,7 +167,7 @@ def test_a_body_is_bounded_before_it_is_read(headers: dict[str, str], size: int,
 WORDS = (
     *rb"from to force 2025-11-05 2025-11-06 2025-02-30 0000-00-00 9999-12-31 2012-01-01 true null NaN 1e999".split(),
     *rb"{ } [ ] : , \u0000 \ud800 \u001b[31m".split(),
-    *(b'"', b" ", b"\xff\xfe", b"\xef\xbb\xbf", b"\x1b[31m", b"[" * 50, b"-" * 60, b"9" * 80),
+    *(b'"', b" ", b"\xff\xfe", b"\xef\xbb\xbf", b"\x1b[31m", b"[" * 50, b"-" * 60, b"9" * 80, b"n" * 400),
     *("\u0661".encode(), "\u202e".encode()),
 )
 INPUTS = 20_000
