@@ -13,12 +13,22 @@ from typing import Any
 import pytest
 
 import function_app
+from exporter.app.api import HEADERS
 from exporter.settings import SETTING_NAMES, Settings
 from exporter.store.blob_lease import LEASE_SECONDS
 from tests.functions_host.deployed import ROOT, SITE, deploy
 from tests.package.pythons import python_of
 
-FUNCTIONS = {"nightly", "export_day", "export_day_failed", "rerun", "coverage"}
+FUNCTIONS = {
+    "nightly",
+    "export_day",
+    "export_day_failed",
+    "rerun",
+    "rerun_forced",
+    "stop",
+    "coverage",
+    "health",
+}
 IMPORT = "import sys; sys.path[:0] = sys.argv[1:3]; import function_app"
 LIST = "; print([function.get_function_name() for function in function_app.app.get_functions()])"
 
@@ -100,7 +110,14 @@ def test_the_import_is_small_and_silent(tree: Path) -> None:
     assert done.returncode == 0, done.stderr
     modules, calls = json.loads(done.stdout)
     command_line = ("rich", "dotenv", "exporter.cli", "exporter.simulator")
-    at_the_first_call = ("azure.storage", "azure.identity", "msal", "cryptography", "exporter.store.blob")
+    at_the_first_call = (
+        "azure.storage",
+        "azure.identity",
+        "msal",
+        "cryptography",
+        "exporter.store.blob",
+        "exporter.app.backlog",
+    )
     heavy = command_line + at_the_first_call
     assert [name for name in modules if name.startswith(heavy)] == []
     assert calls == []
@@ -133,6 +150,21 @@ def test_the_queue_is_polled_as_the_chains_need_it() -> None:
     assert (queues["batchSize"], queues["newBatchThreshold"], queues["maxDequeueCount"]) == (1, 0, 5)
     assert queues["messageEncoding"] == "base64"
     assert seconds(queues["visibilityTimeout"]) == 15 * 60 > LEASE_SECONDS
+
+
+def test_the_platform_answers_with_the_same_promise_of_https() -> None:
+    """What comes from no function, a 401 or 404 above all, has the header from the host: days there, seconds here."""
+    hsts = host_json()["extensions"]["http"]["hsts"]
+    assert hsts["isEnabled"]
+    assert HEADERS["Strict-Transport-Security"] == f"max-age={int(hsts['maxAge']) * 24 * 3600}"
+
+
+def test_a_night_has_several_chances() -> None:
+    """The timer is fired again for half an hour at most, long before the next night and the alert at 06:00."""
+    (nightly,) = [one for one in function_app.app.get_functions() if one.get_function_name() == "nightly"]
+    retry = nightly.get_settings_dict("retry_policy") or {}
+    assert 4 <= int(retry["max_retry_count"]) <= 6
+    assert int(retry["max_retry_count"]) * seconds(retry["delay_interval"]) <= 30 * 60
 
 
 def test_the_example_settings_are_complete() -> None:
