@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -176,3 +177,13 @@ def test_the_example_settings_are_complete() -> None:
     assert given.storage_connection_string == values["AzureWebJobsStorage"] == "UseDevelopmentStorage=true"
     said = replace(Settings(), api_key=given.api_key, secret_key=given.secret_key)
     assert given == replace(said, storage_connection_string=given.storage_connection_string)
+
+
+def test_the_documents_list_the_functions_that_there_are() -> None:
+    """What success looks like after a publish."""
+    operations, readme = (ROOT / name for name in ("docs/operations.md", "README.md"))
+    listed = re.search(r"a list of \*\*(\w+) functions\*\*: ([^.]*)\.", operations.read_text())
+    assert listed
+    assert (listed[1], set(re.findall(r"`(\w+)`", listed[2]))) == ("eight", FUNCTIONS)
+    assert len(FUNCTIONS) == 8
+    assert "lists eight functions" in readme.read_text()
