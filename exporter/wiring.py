@@ -83,7 +83,7 @@ def new_client(settings: Settings, clock: Clock, progress: Progress = no_progres
         archive_limit=settings.archive_limit,
         clock=clock,
         progress=progress,
-        secrets=(settings.storage_connection_string,),
+        secrets=settings.secrets,
     )
 
 

@@ -296,10 +296,9 @@ def test_an_archive_over_its_share_comes_in_halves(place: Place) -> None:
 
 def test_an_hour_that_comes_near_its_share_is_told_in_time(place: Place) -> None:
     """From half of what an archive may have, once it is asked for alone, with the setting's name."""
-    with Simulator(events_per_hour=60) as simulator:
-        with exporting(simulator, place.store) as core:
-            core.client.archive_limit = 70_000  # a bit more than the largest hour has
-            assert export_day(DAY, core).manifest.window_hours == 1
+    with Simulator(events_per_hour=60) as simulator, exporting(simulator, place.store) as core:
+        core.client.archive_limit = 70_000  # a bit more than the largest hour has
+        assert export_day(DAY, core).manifest.window_hours == 1
     told = [line for line in place.messages() if "more than half of the" in line]
     assert told
     assert "Raise EXPORT_TMP_LIMIT_MB" in told[0]
