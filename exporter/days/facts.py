@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 import msgspec
 
-from exporter.days.manifest import EMPTY, FINAL, Count, Manifest, Moment, Sha256, State
+from exporter.days.manifest import EMPTY, FINAL, Count, Line, Manifest, Moment, Sha256, State
 from exporter.store import Entry
 
 Hours = Annotated[str, msgspec.Meta(pattern="^([0-9]{2}( [0-9]{2})*)?$", max_length=71)]
@@ -23,9 +23,9 @@ class Facts:
     rejected: Count
     sha256: Sha256
     finished: Moment
-    dump: str = ""
-    etag: str = ""
-    project: str = ""
+    dump: Line = ""
+    etag: Line = ""
+    project: Line = ""
     unusual: Count = 0
     quiet_hours: Hours = ""
     fewer_found: Count | None = None

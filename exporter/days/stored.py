@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from exporter.days.manifest import DAMAGED, Failure, Manifest
 from exporter.days.rules import Neighbours, StoredDay
 from exporter.dump import lines, read_back
 from exporter.errors import DamagedError, ExportError, OtherSourceError, PermanentError
+from exporter.foreign import Foreign
 from exporter.store import ANY, Entry, Store
 from exporter.window import HOURS_A_DAY, OLDEST, day_end, days_of, yesterday_of
 
@@ -35,11 +36,15 @@ class ManifestRead(NamedTuple):
 
 @dataclass(frozen=True)
 class Days:
-    """The days of one project in ``store``, named by ``layout``; ``timing`` says when they are due."""
+    """The days of one project in ``store``, named by ``layout``; ``timing`` says when they are due.
+
+    ``foreign`` is the door that stored sentences pass when they are read.
+    """
 
     store: Store
     layout: Layout
     timing: Timing
+    foreign: Foreign = field(default=Foreign(), repr=False, compare=False)
 
     def lock(self, day: date, run_id: str) -> AbstractContextManager[None]:
         """Hold ``day`` for the run. Raises DayHeldError."""
@@ -158,7 +163,8 @@ class Days:
         if stored is None:
             return None
         try:
-            return Failure.from_json(stored[0], name, day)
+            found = Failure.from_json(stored[0], name, day)
+            return replace(found, reason=self.foreign.sentence(found.reason))
         except DamagedError as error:
             return Failure(day, DAMAGED, str(error), 0, HOURS_A_DAY, "", day_end(day))
 
