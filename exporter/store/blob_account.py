@@ -14,6 +14,7 @@ from exporter.errors import SettingsError
 from exporter.foreign.addresses import connecting
 from exporter.store.blob_draft import BLOCK
 from exporter.store.blob_errors import explained
+from exporter.store.blob_identity import Identity, TokenTransport
 from exporter.store.blob_lease import LEASE_SECONDS
 from exporter.store.blob_transport import Transport, Waits
 
@@ -73,10 +74,10 @@ def _by_identity(account: Account, opened: contextlib.ExitStack) -> BlobServiceC
             "EXPORT_STORAGE_URL: an identity's token goes to a plain https:// address only. Write https:// and the "
             "account's host; for an emulator without TLS, set a connection string instead"
         )
-    wire = Transport(_TOKEN_WAITS, own=False)  # one for all credentials of the chain, which close it each
+    wire = TokenTransport(_TOKEN_WAITS, own=False)  # one for all credentials of the chain, which close it each
     opened.callback(wire.session.close)
     tries = {**_TOKEN_TRIES, "timeout": TOKEN_SECONDS}
-    identity = opened.enter_context(DefaultAzureCredential(transport=wire, **tries))
+    identity = Identity(opened.enter_context(DefaultAzureCredential(transport=wire, **tries)), wire)
     identity.get_token(STORAGE_SCOPE)  # once, here: the SDK would retry a missing token for minutes
     return BlobServiceClient(account.url, identity, **_client_options(account.waits))
 

@@ -28,7 +28,7 @@ _NOT_SET_UP = (
     "azure-identity-broker",
 )
 """What a credential says that was not even tried: in Azure most of them."""
-_SENT = ("authorization", "x-identity-header", "x-ms-copy-source-authorization")
+SECRET_HEADERS = frozenset({"authorization", "x-identity-header", "x-ms-copy-source-authorization"})
 """Headers of a request that hold what must not be shown."""
 _NO_CODE = re.compile(r"[^A-Za-z0-9_-]")
 _LONGEST_CODE = 60
@@ -110,7 +110,7 @@ def _sent_with(error: BaseException) -> Iterator[str]:
     while seen is not None:
         request = getattr(getattr(seen, "response", None), "request", None)
         for name, value in (getattr(request, "headers", None) or {}).items():
-            if name.lower() in _SENT:
+            if name.lower() in SECRET_HEADERS:
                 yield from (str(value), str(value).rpartition(" ")[2])
         seen = seen.__cause__ or seen.__context__
 
