@@ -8,6 +8,7 @@ from typing import Annotated, Self
 import msgspec
 
 from exporter.days.manifest import EMPTY, FINAL, Count, Line, Manifest, Moment, Sha256, State
+from exporter.days.wording import odd_time
 from exporter.store import Entry
 
 Hours = Annotated[str, msgspec.Meta(pattern="^([0-9]{2}( [0-9]{2})*)?$", max_length=71)]
@@ -63,9 +64,10 @@ class Facts:
         if found.get("state") == FINAL and (found.get("events"), found.get("rejected")) == ("0", "0"):
             found["state"] = EMPTY
         try:
-            return msgspec.convert(found, cls, strict=False)
-        except msgspec.ValidationError:
+            facts = msgspec.convert(found, cls, strict=False)
+        except (msgspec.ValidationError, UnicodeEncodeError):
             return None
+        return None if odd_time(facts) else facts
 
 
 def proves(dump: Entry | None, facts: Facts) -> bool:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 import msgspec
 
-from exporter.days.wording import misfit
+from exporter.days.wording import misfit, odd_time
 from exporter.errors import DamagedError, PermanentError
 from exporter.window import HOURS_A_DAY
 
@@ -82,7 +82,7 @@ class Manifest:
 
     day: Day
     state: State
-    dump: str
+    dump: Line
     events: Count
     rejected: Count
     size: Count
@@ -204,6 +204,8 @@ def _converted[Record: (Manifest, Failure)](
         found = msgspec.convert(document, kind)
     except msgspec.ValidationError as error:
         raise DamagedError(f"{where} is damaged: {misfit(error, kind)}") from None  # its words quote what they like
+    if name := odd_time(found):
+        raise DamagedError(f"{where} is damaged: its field `{name}` is not a time of this age")
     if found.day != day:
         raise DamagedError(f"{where} is damaged: it speaks of {found.day}, and its name of {day}")
     return found

@@ -1,6 +1,7 @@
 """What does not fit in a record, in words: the field, and what it should be. Nothing of what stands there is quoted."""
 
 import re
+from datetime import datetime
 from typing import Any, get_args, get_type_hints
 
 import msgspec
@@ -9,6 +10,7 @@ _MISSING = re.compile(r"Object missing required field `(\w+)`")
 _FIELD = re.compile(r" `\$\.(\w+)")
 _SPELLED = {"size": "bytes"}
 """Fields that the document calls otherwise."""
+_FIRST_YEAR, _LAST_YEAR = 2000, 9000
 
 
 def misfit(error: msgspec.ValidationError, record: type) -> str:
@@ -21,6 +23,15 @@ def misfit(error: msgspec.ValidationError, record: type) -> str:
         return "it is not as this version writes it"
     shown = _SPELLED.get(name, name)
     return f"its field `{shown}` is not {_meant(hints[name])}" if within else f"it has no field `{shown}`"
+
+
+def odd_time(record: object) -> str:
+    """The field whose time can be none: at the ends of the calendar another zone's cannot even be computed."""
+    for name, value in vars(record).items():
+        for each in value.values() if isinstance(value, dict) else (value,):
+            if isinstance(each, datetime) and not _FIRST_YEAR <= each.year <= _LAST_YEAR:
+                return name
+    return ""
 
 
 def _meant(kind: Any) -> str:

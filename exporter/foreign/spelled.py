@@ -54,7 +54,7 @@ class Spelled:
                 yield self.edges[places[start]], self.edges[places[start + len(needle) - 1] + 1]
                 start = packed.find(needle, start + 1)
             if half := _half_at_end(packed, needle):  # somebody else cut the text: a library, a server
-                yield self.edges[places[-half]], self.edges[-1]
+                yield self.edges[places[-half]], self.edges[places[-1] + 1]
 
 
 def _half_at_end(packed: bytes, needle: bytes) -> int:

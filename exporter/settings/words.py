@@ -71,7 +71,8 @@ def storage_problem(name: str, url: str, suffix: str) -> str:
     An account of Azure's, or of the cloud whose ``suffix`` is set; on this machine an emulator's, whose account is a
     path. Always over TLS.
     """
-    example = f"https://myaccount.{suffix or BLOB_SUFFIXES[0]}"
+    own = suffix if suffix and not suffix_problem("", suffix) else ""
+    example = f"https://myaccount.{own or BLOB_SUFFIXES[0]}"
     address = read(url)
     if address is None:
         return _not_plain(name, url, example)
@@ -84,7 +85,7 @@ def storage_problem(name: str, url: str, suffix: str) -> str:
     if address.loopback:
         return "" if len(steps) == 1 else f"{name}: on this machine it has one path, the emulator's account"
     account, _, found = address.host.partition(".")
-    if found not in {*BLOB_SUFFIXES, *filter(None, [suffix.lower()])} or not (account.isalnum() and account.islower()):
+    if found not in {*BLOB_SUFFIXES, *filter(None, [own.lower()])} or not (account.isalnum() and account.islower()):
         return (
             f"{name}: it is no storage account of Azure's (its host is {address.host}). Write for example {example}. "
             "For another cloud, or a DNS zone of accounts, name what follows the account in EXPORT_STORAGE_SUFFIX"

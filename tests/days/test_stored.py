@@ -58,7 +58,7 @@ def test_a_damaged_manifest_is_told_and_can_be_replaced(store: Store) -> None:
     assert stored.damage == "manifests/20251106_0000.json is damaged: it is not a JSON object in UTF-8"
 
 
-@pytest.mark.parametrize("name", ["../secret.txt", "/etc/passwd", "20251107_0000_ampl_dump.json", "x" * 10_000])
+@pytest.mark.parametrize("name", ["../secret.txt", "/etc/passwd", "20251107_0000_ampl_dump.json", "x" * 300])
 def test_a_manifest_that_points_elsewhere_is_damaged(store: Store, name: str) -> None:
     """It is not followed, and not quoted."""
     put(store, replace(STORED, dump=name))
