@@ -102,10 +102,10 @@ class ExportRetry(Retry):
 
     def new(self, **changed: Any) -> Self:
         """A copy, as urllib3 makes one for every retry; the count of requests is shared."""
-        kept = {
+        same = {
             name: getattr(self, name) for name in ("total", "connect", "read", "redirect", "status", "other", "history")
         }
-        return type(self)(tries=self._tries, timer=self._timer, **kept | changed)
+        return type(self)(tries=self._tries, timer=self._timer, **same | changed)
 
     def increment(
         self,

@@ -83,7 +83,7 @@ class Columns:
     most_new: int = 0
     missing: set[str] = field(default_factory=set)
 
-    def look(self, line: bytes | memoryview) -> None:
+    def note(self, line: bytes | memoryview) -> None:
         """Look at the names of one line; nothing if it is no JSON object, holds none, or is too long."""
         if len(line) > LONGEST_LINE:
             return

@@ -126,7 +126,7 @@ class _Lines:
     def _check(self, block: bytes) -> tuple[bytes, int]:
         """Count the events of ``block`` and their dates, and keep what is none aside."""
         if not self._seen:
-            self._tally.columns.look(memoryview(block)[: block.index(b"\n")])
+            self._tally.columns.note(memoryview(block)[: block.index(b"\n")])
         days: dict[str, int] = {}
         count = self._fast(block, days)
         if count is None:

@@ -48,6 +48,8 @@ def parse_arguments(words: list[str]) -> argparse.Namespace:
     verify.add_argument("--repair", action="store_true", help="export the days that do not fit again, at once")
     _add_json(verify)
 
+    _add_json(commands.add_parser("doctor", help="check settings, keys, store, room and clock without exporting a day"))
+
     _add_simulate(commands.add_parser("simulate", help="serve a simulated Amplitude Export API on this machine"))
     commands.add_parser("demo", help="export one simulated day to demo/ and show it; needs no keys, reads no settings")
     return parser.parse_args(words)

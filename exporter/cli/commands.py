@@ -75,6 +75,17 @@ def _lookback(days: Days, now: datetime) -> list[date]:
     return [row.day for row in coverage.rows if row.day >= oldest]
 
 
+def _doctor(call: Call) -> int:
+    from exporter.doctor.checks import check_all  # noqa: PLC0415 - this command only
+
+    found = check_all(call.environment, call.clock, new_run(call.clock.now()))
+    if call.arguments.json:
+        print_json(found.plain())
+    else:
+        print_table(("check", "result", "what was found"), [(c.name, c.result, c.sentence) for c in found.checks])
+    return DONE if found.ok else FAILED
+
+
 def _simulate(call: Call) -> int:
     from exporter.simulator import FAULT_NAMES, Simulator, parse_faults  # noqa: PLC0415 - this command only
 
@@ -118,6 +129,7 @@ def _demo(call: Call) -> int:
 COMMANDS: dict[str, Callable[[Call], int]] = {
     "status": _status,
     "verify": _verify,
+    "doctor": _doctor,
     "simulate": _simulate,
     "demo": _demo,
 }

@@ -52,6 +52,7 @@ def _exporting(call: Call, work: Callable[[Exporter], RunResult], **told: object
     settings = Settings.from_mapping(call.environment)
     with shown_progress() as (progress, console):
         setup_logging(settings.log_level, settings.log_dir, call.clock.now(), _secrets(settings), console)
+        log.info(report.program())
         call.warn_of_unknown_names()
         run_id = new_run(call.clock.now())
         with open_exporter(settings, call.clock, run_id, progress) as core:

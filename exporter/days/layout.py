@@ -14,6 +14,7 @@ MANIFESTS = "manifests/"
 FAILURES = "failures/"
 REJECTED = "rejected/"
 LOCKS = "locks/"
+STOP = "stops/last.json"
 DUMP_CENTURY = "20"
 
 
@@ -43,6 +44,11 @@ class Layout:
     def lock(self, day: date) -> str:
         """Held by the exporter that is at work on the day."""
         return f"{self.prefix}{LOCKS}{_stamp(day)}"
+
+    @property
+    def stop(self) -> str:
+        """When the chains of the app were asked to stop last."""
+        return f"{self.prefix}{STOP}"
 
     def check_dump(self, name: str, day: date, where: str) -> None:
         """Hold the dump's name in the record ``where`` of ``day`` against this layout's.
@@ -87,8 +93,8 @@ class Layout:
             day = datetime.strptime(stem, "%Y%m%d_%H%M").replace(tzinfo=UTC).date()
         except ValueError:
             return None
-        known = (self.dump(day), self.manifest(day), self.rejected(day), self.failure(day), self.lock(day))
-        return day if name in known else None
+        names = (self.dump(day), self.manifest(day), self.rejected(day), self.failure(day), self.lock(day))
+        return day if name in names else None
 
 
 def _stamp(day: date) -> str:

@@ -100,7 +100,7 @@ class Settings:
     )
     concurrency: Annotated[int, msgspec.Meta(ge=1, le=4)] = _setting(
         "EXPORT_CONCURRENCY",
-        "chains that a backfill over HTTP makes (1 to 4; Amplitude allows 5 requests at once)",
+        "chains in the app at most, whoever asked for them (1 to 4; Amplitude allows 5 requests at once)",
         2,
     )
     schedule: Annotated[str, msgspec.Meta(pattern=r"^\S+( \S+){5}$")] = _setting(

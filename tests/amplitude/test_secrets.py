@@ -74,6 +74,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixtur
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "urllib3")  # the app, which other tests import, makes it quieter
 
 
 def shown_by(client: AmplitudeClient, caplog: pytest.LogCaptureFixture) -> str:
@@ -140,6 +141,7 @@ def test_what_the_libraries_log_is_shown_through_the_door_while_a_client_is_open
 ) -> None:
     """And as it is before and after; of two clients each keeps its own secrets."""
     logger = logging.getLogger("urllib3.connectionpool")
+    caplog.set_level(logging.WARNING, logger.name)  # whatever quieted the library before
     with Peer(Echo(iter([]))) as peer:
         with waiting(peer.url, keys=KEYS), waiting(peer.url, keys=PROXY):
             logger.warning("%s and %s\x1b[2J", KEYS[0], PROXY[1], exc_info=ValueError(KEYS[0]))

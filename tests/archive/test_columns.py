@@ -15,7 +15,7 @@ def looked_at(*lines: bytes) -> Columns:
     """What is found in these lines."""
     columns = Columns()
     for line in lines:
-        columns.look(line)
+        columns.note(line)
     return columns
 
 

@@ -16,8 +16,6 @@ from urllib.parse import quote
 
 import azure.functions as func
 
-import function_app
-
 REPOSITORY = Path(__file__).parents[2]
 MOVES = "\x1b[2J\x1b]0;owned\x07\x9b1m\x08\r\u202egpj.exe\u2066\u200b\ufeff"
 MARKUP = "[/nope] [link=http://evil.example]here[/link] <script>alert(1)</script> <img src=x onerror=y> {{7*7}}"
@@ -90,6 +88,8 @@ def call_on_terminal(folder: Path, env: Mapping[str, str], *words: str) -> tuple
 @cache
 def functions() -> dict[str, Any]:
     """The app's functions by their names; the library lets itself be asked once."""
+    import function_app  # noqa: PLC0415 - it makes libraries quieter, which tests listen to
+
     return {str(each.get_function_name()): each.get_user_function() for each in function_app.app.get_functions()}
 
 
