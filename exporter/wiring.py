@@ -10,6 +10,7 @@ from exporter.clock import Clock
 from exporter.days.due import Timing
 from exporter.days.layout import Layout
 from exporter.days.stored import Days
+from exporter.foreign import Foreign
 from exporter.report import Progress, no_progress
 from exporter.settings import Settings
 from exporter.store import Store
@@ -57,7 +58,7 @@ def layout_of(settings: Settings) -> Layout:
 def days_in(store: Store, settings: Settings) -> Days:
     """The project's days in ``store``."""
     timing = Timing(timedelta(hours=settings.settle_hours), settings.lookback_days)
-    return Days(store, layout_of(settings), timing)
+    return Days(store, layout_of(settings), timing, Foreign(settings.secrets))
 
 
 @contextmanager
@@ -83,7 +84,7 @@ def new_client(settings: Settings, clock: Clock, progress: Progress = no_progres
         archive_limit=settings.archive_limit,
         clock=clock,
         progress=progress,
-        secrets=(settings.storage_connection_string,),
+        secrets=settings.secrets,
     )
 
 

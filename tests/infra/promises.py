@@ -9,7 +9,12 @@ from exporter.settings import SETTING_NAMES, Settings
 from exporter.wiring import layout_of
 from tests.infra.deployed import NARROW, Deployment, Role, below_group
 
-COMMAND_LINE_ONLY = {"EXPORT_STORAGE_CONNECTION_STRING", "EXPORT_DATA_DIR", "EXPORT_LOG_DIR"}
+COMMAND_LINE_ONLY = {
+    "EXPORT_STORAGE_CONNECTION_STRING",
+    "EXPORT_STORAGE_SUFFIX",
+    "EXPORT_DATA_DIR",
+    "EXPORT_LOG_DIR",
+}
 # Every setting of the platform's, with what it is for. Another one has no meaning here.
 PLATFORM_SETTINGS = {
     "AzureWebJobsStorage__accountName": "the host's storage, by identity",
