@@ -7,7 +7,6 @@ import pty
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
-from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -85,17 +84,11 @@ def call_on_terminal(folder: Path, env: Mapping[str, str], *words: str) -> tuple
     return child.returncode, shown.decode(errors="replace")
 
 
-@cache
-def functions() -> dict[str, Any]:
-    """The app's functions by their names; the library lets itself be asked once."""
-    import function_app  # noqa: PLC0415 - it makes libraries quieter, which tests listen to
-
-    return {str(each.get_function_name()): each.get_user_function() for each in function_app.app.get_functions()}
-
-
 def ask_app(name: str, day: str | None = None, *, accept: str = "application/json", **params: str) -> func.HttpResponse:
     """Call one of the app's HTTP functions, as the host does."""
-    called = functions()[name]
+    import function_app  # noqa: PLC0415 - it makes libraries quieter, which tests listen to
+
+    called = getattr(function_app, name)._function.get_user_function()
     request = func.HttpRequest(
         "GET",
         "https://app.example/api/exports",

@@ -42,7 +42,7 @@ EXPORTING = {
 LOOKING = {
     "status": ("status",),
     "verify": ("verify", "--day", str(DAY), "--json"),
-    "doctor": ("doctor", "--json"),
+    "doctor": ("doctor",),
 }
 ONCE = {"simulate": ("simulate", "--list-faults"), "demo": ("demo",)}
 VALUES = {"drip": "drip:5000000", "silence": "silence:0.05", "bomb": "bomb:300", "429": "429:1"}
