@@ -10,11 +10,12 @@ from typing import List  # noqa: UP035 - Microsoft's loader refuses the whole ap
 import azure.functions as func
 
 from exporter import report
-from exporter.app import api, page, telemetry
+from exporter.app import api, telemetry
 from exporter.app.chain import WITHOUT_A_WORD, Chain, advance, chains, give_up
 from exporter.clock import Clock, Deadline
 from exporter.days.due import due_days
 from exporter.errors import ExportError, SettingsError
+from exporter.pages import page
 from exporter.report import quiet_libraries
 from exporter.run import tell_coverage
 from exporter.settings import Settings, unknown_names

@@ -116,6 +116,7 @@ LEVELS: tuple[frozenset[str], ...] = (
     frozenset({"amplitude", "archive", "store"}),
     frozenset({"dump"}),
     frozenset({"days"}),
+    frozenset({"pages"}),
     frozenset({"load"}),
     frozenset({"export"}),
     frozenset({"run"}),

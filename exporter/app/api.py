@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, ClassVar
 
-from exporter.app import page
 from exporter.app.chain import Chain, chains
-from exporter.app.rejections import read_rejections
 from exporter.days.coverage import Coverage, Row
 from exporter.days.rules import StoredDay
 from exporter.days.stored import Days
+from exporter.pages import page
+from exporter.pages.rejections import read_rejections
 from exporter.settings import Settings
 from exporter.window import days_to_export, parse_day
 

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from exporter.app.rejections import Rejections
-from exporter.app.spelling import long_day, number, size
 from exporter.days.coverage import FAILED, MISSING, RUNNING, Coverage, Row
 from exporter.days.due import Timing, due_days
 from exporter.days.manifest import DAMAGED, EMPTY, FINAL, PROVISIONAL, SETTLED
+from exporter.pages.rejections import Rejections
+from exporter.pages.spelling import long_day, number, size
 from exporter.window import day_end
 
 if TYPE_CHECKING:

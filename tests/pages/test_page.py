@@ -9,11 +9,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from exporter.app import page
-from exporter.app.rejections import MOST_BYTES, read_rejections
 from exporter.days.coverage import Coverage, Row
 from exporter.days.due import Timing
 from exporter.days.manifest import DAMAGED, EMPTY, FINAL, PROVISIONAL, Failure
+from exporter.pages import page
+from exporter.pages.rejections import MOST_BYTES, read_rejections
 from exporter.store import ANY
 from tests.browser.world import (
     NEWEST,
