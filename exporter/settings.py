@@ -15,6 +15,7 @@ import msgspec
 from exporter.errors import SettingsError
 
 MEGABYTE = 1_000_000
+LEAST_TMP_MB = 100
 
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=60)]
 
@@ -66,7 +67,7 @@ class Settings:
         "the first wait after a 5xx or a broken body; a 429 waits twice that; each doubles",
         1.0,
     )
-    tmp_limit_mb: Annotated[int, msgspec.Meta(ge=100)] = _setting(
+    tmp_limit_mb: Annotated[int, msgspec.Meta(ge=LEAST_TMP_MB)] = _setting(
         "EXPORT_TMP_LIMIT_MB",
         "bound of all working files in the temp folder (`TMPDIR`); an archive gets 5/8 of it",
         400,
@@ -84,7 +85,7 @@ class Settings:
     )
     concurrency: Annotated[int, msgspec.Meta(ge=1, le=4)] = _setting(
         "EXPORT_CONCURRENCY",
-        "chains that a backfill over HTTP makes (1 to 4; Amplitude allows 5 requests at once)",
+        "days exported at once by `run` and `backfill`, chains of a backfill over HTTP (1 to 4; Amplitude allows 5)",
         2,
     )
     schedule: Annotated[str, msgspec.Meta(pattern=r"^\S+( \S+){5}$")] = _setting(

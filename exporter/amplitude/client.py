@@ -18,7 +18,7 @@ from requests.adapters import HTTPAdapter
 
 from exporter.amplitude.answers import means_data, words_of
 from exporter.amplitude.retries import ExportRetry, Tries, in_words
-from exporter.clock import Clock, Deadline
+from exporter.clock import Clock, Deadline, Gate, OpenGate
 from exporter.errors import RetriableError, WindowTooBigError
 from exporter.report import Progress, Step, no_progress
 from exporter.settings import is_loopback
@@ -63,6 +63,7 @@ class AmplitudeClient:
         archive_limit: bytes; a bigger archive counts as a window too big.
         clock: for the total time of a request, and to sleep.
         progress: told how many bytes have arrived.
+        gate: what everybody goes through who asks at the same time.
     """
 
     def __init__(
@@ -75,8 +76,10 @@ class AmplitudeClient:
         archive_limit: int,
         clock: Clock,
         progress: Progress = no_progress,
+        gate: Gate | None = None,
     ) -> None:
         self.base_url = base_url
+        self._gate = gate or OpenGate()
         self._attempts = attempts
         self._delay = delay
         self._archive_limit = archive_limit
@@ -97,7 +100,8 @@ class AmplitudeClient:
 
     def tries(self, window: Window, deadline: Deadline | None = None) -> Tries:
         """The budget of requests for ``window``: whatever goes wrong, `ask` is called with the same one again."""
-        return Tries(window, self.base_url, self._attempts, self._delay, deadline or Deadline(self._clock))
+        deadline = deadline or Deadline(self._clock)
+        return Tries(window, self.base_url, self._attempts, self._delay, deadline, gate=self._gate)
 
     def ask(self, tries: Tries) -> Answer:
         """Ask for the window until a whole body is there, or Amplitude's word that there is none.
@@ -116,6 +120,7 @@ class AmplitudeClient:
 
     def _ask_once(self, tries: Tries) -> Answer:
         window = tries.window
+        self._gate.wait()
         tries.deadline.check()
         tries.made += 1
         adapter = cast("HTTPAdapter", self._session.get_adapter(f"{self.base_url}/"))

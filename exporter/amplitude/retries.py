@@ -5,14 +5,14 @@ One `Tries` counts every request for a window, whoever sends it again: urllib3 f
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Self
 
 from urllib3 import BaseHTTPResponse, Retry
 from urllib3.exceptions import InvalidHeader
 
-from exporter.clock import Deadline
+from exporter.clock import Deadline, Gate, OpenGate
 from exporter.errors import RetriableError, WindowTooBigError
 from exporter.window import Window
 
@@ -38,6 +38,7 @@ class Tries:
     deadline: Deadline
     made: int = 0
     gateway_timeouts: int = 0
+    gate: Gate = field(default_factory=OpenGate)
 
     @property
     def left(self) -> int:
@@ -58,8 +59,10 @@ class Tries:
             ) from error
         self.wait(reason)
 
-    def wait(self, reason: str, *, factor: float = 1, given: float | None = None) -> None:
+    def wait(self, reason: str, *, factor: float = 1, given: float | None = None, everybody: bool = False) -> None:
         """Log the retry and sleep: ``given`` seconds, else ``delay`` x ``factor``, doubled for each request made.
+
+        ``everybody``: whoever asks through the same gate waits, too.
 
         Raises:
             RetriableError: Amplitude asks for a longer wait than LONGEST_WAIT.
@@ -76,7 +79,10 @@ class Tries:
             f"the next one follows in {seconds:g} s"
         )
         self.deadline.check(wait=seconds)
+        if everybody:
+            self.gate.hold(seconds)
         self.deadline.clock.sleep(seconds)
+        self.gate.wait()
 
 
 class ExportRetry(Retry):
@@ -121,14 +127,15 @@ class ExportRetry(Retry):
     def sleep(self, response: BaseHTTPResponse | None = None) -> None:
         """Wait before the request that follows, which is counted here."""
         given, factor, last = None, 1, self.history[-1]
+        too_many = response is not None and response.status == HTTPStatus.TOO_MANY_REQUESTS
         if response is not None:
-            factor = 2 if response.status == HTTPStatus.TOO_MANY_REQUESTS else 1
+            factor = 2 if too_many else 1
             try:
                 given = self.get_retry_after(response)
             except (InvalidHeader, ValueError, OverflowError):  # no number, no date, or a date beyond all calendars
                 log.warning(f"window {self._tries.window}: Amplitude sent a Retry-After that cannot be read")
         reason = f"status {last.status}" if last.status else in_words(last.error)
-        self._tries.wait(reason, factor=factor, given=given)
+        self._tries.wait(reason, factor=factor, given=given, everybody=too_many)
         self._tries.made += 1
 
 

@@ -66,7 +66,7 @@ class StoredDay:
 
 @dataclass(frozen=True)
 class Neighbours:
-    """What other days of the store tell: the manifest of the day before, else of the day after.
+    """What other days of the store tell: the manifest of the day before, else (``after``) of the nearest day there is.
 
     ``source`` is whose days the store holds, as far as any of them tells, and ``dump`` the name of that one.
     """

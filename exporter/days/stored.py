@@ -21,6 +21,8 @@ from exporter.window import HOURS_A_DAY, OLDEST, day_end, days_of, yesterday_of
 
 MOST_ASKED = 10
 """Manifests that are read at most to learn whose days a store holds."""
+NEARBY = (1, -2, 2, -3, 3, -4, 4)
+"""Where to look for a neighbour if the day before is not there: days that are exported side by side leave gaps."""
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +67,8 @@ class Days:
     def neighbours(self, stored: StoredDay) -> Neighbours:
         """What other days of the store tell: the window size that works, which hours are busy, whose days these are."""
         before = self._neighbour(stored.day - timedelta(days=1))
-        after = None if before else self._neighbour(stored.day + timedelta(days=1))
+        nearby = (self._neighbour(stored.day + timedelta(days=away)) for away in NEARBY)
+        after = None if before else next(filter(None, nearby), None)
         near = [found for found in (stored.manifest, before, after) if found]
         telling = next((found for found in near if found.source.project), None) or next(self._with_project(), None)
         source = telling or next(iter(near), None)

@@ -1,43 +1,36 @@
-"""Many days: the due ones, or those that a person names."""
+"""Many days, one by one: the due ones, or those that a person names."""
 
 import logging
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 
 from exporter import report
+from exporter.clock import Clock
 from exporter.days.coverage import Coverage
 from exporter.days.due import due_days
-from exporter.errors import ExportError, StopError
-from exporter.export import DayExported, Exporter, export_day
+from exporter.days.stored import Days
+from exporter.errors import StopError
+from exporter.export import Exporter
+from exporter.run.book import Book, RunResult, Watch, exported
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class RunResult:
-    """What became of the days of a run; ``stopped`` when no other day would do better and the rest was not tried."""
-
-    done: tuple[DayExported, ...]
-    failed: tuple[tuple[date, ExportError], ...]
-    stopped: bool
-
-    @property
-    def ok(self) -> bool:
-        """Whether no day failed."""
-        return not self.failed
-
-
 def export_due(core: Exporter) -> RunResult:
-    """Export the due days, newest first, and say at the end how the store stands."""
-    now = core.clock.now()
-    before = core.days.coverage(now)
+    """Export the due days one by one, newest first, and say at the end how the store stands."""
+    return due_exported(core.days, core.clock, lambda due: export_days(due, core))
+
+
+def due_exported(days: Days, clock: Clock, export: Callable[[Sequence[date]], RunResult]) -> RunResult:
+    """Have the due days exported, newest first, and say at the end how the store stands."""
+    now = clock.now()
+    before = days.coverage(now)
     tell_coverage(before)
-    days = due_days(before, now, core.days.timing)
-    result = export_days(days, core)
-    after = core.days.coverage(now) if days else before
+    due = due_days(before, now, days.timing)
+    result = export(due)
+    after = days.coverage(now) if due else before
     line = report.run_summary(
-        after.newest, due=len(days), done=len(result.done), failed=len(result.failed), missing=after.missing
+        after.newest, due=len(due), done=len(result.done), failed=len(result.failed), missing=after.missing
     )
     if after.never_an_event:
         log.warning(report.NEVER_AN_EVENT)
@@ -45,33 +38,15 @@ def export_due(core: Exporter) -> RunResult:
     return result
 
 
-def export_days(days: Iterable[date], core: Exporter, *, force: bool = False) -> RunResult:
+def export_days(days: Iterable[date], core: Exporter, *, force: bool = False, watch: Watch | None = None) -> RunResult:
     """Export ``days`` one by one. A bad day does not stop the others; refused keys or another project do."""
-    done: list[DayExported] = []
-    failed: list[tuple[date, ExportError]] = []
-    told: set[str] = set()
-    days = list(days)
-    for number, day in enumerate(days, start=1):
-        try:
-            exported = export_day(day, core, force=force)
-        except StopError as error:
-            failed.append((day, error))
-            log.error(f"the run stops here, {len(days) - number} days were not tried. Call it again when that is right")
-            return RunResult(tuple(done), tuple(failed), stopped=True)
-        except ExportError as error:
-            failed.append((day, error))
-            continue
-        done.append(exported)
-        tell_drift(exported, told)
-    return RunResult(tuple(done), tuple(failed), stopped=False)
-
-
-def tell_drift(exported: DayExported, told: set[str]) -> None:
-    """Warn of columns that are new or missing, unless that has been ``told`` already."""
-    schema = exported.manifest.schema
-    if schema and str(schema) not in told:
-        told.add(str(schema))
-        log.warning(report.schema_drift(exported.manifest.day, schema))
+    book = Book(list(days), watch or Watch())
+    for number, day in enumerate(book.days):
+        ended = exported(0, day, core, book.watch, force=force)
+        book.note(number, ended)
+        if isinstance(ended, StopError):
+            break
+    return book.closed()
 
 
 def tell_coverage(coverage: Coverage) -> None:
