@@ -18,6 +18,7 @@ MEGABYTE = 1_000_000
 LEAST_TMP_MB = 100
 
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=60)]
+DayCount = Annotated[int, msgspec.Meta(ge=0, le=36500)]
 
 
 def _setting(name: str, meaning: str, default: Any = "", *, secret: bool = False) -> Any:
@@ -55,7 +56,9 @@ class Settings:
     data_outfile: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,60}$")] = _setting(
         "EXPORT_DATA_OUTFILE", "the last part of a dump's name", "ampl_dump"
     )
-    log_dir: Path = _setting("EXPORT_LOG_DIR", "log files of command-line runs", Path("logs"))
+    log_dir: Path | None = _setting("EXPORT_LOG_DIR", "log files of command-line runs; empty: none", Path("logs"))
+    log_days: DayCount = _setting("EXPORT_LOG_DAYS", "days that log files are kept; 0 keeps all", 90)
+    ping_url: str = _setting("EXPORT_PING_URL", "told how a run starts and ends (Healthchecks)", secret=True)
     log_level: Annotated[str, msgspec.Meta(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = _setting(
         "EXPORT_LOG_LEVEL", "`DEBUG`, `INFO`, `WARNING` or `ERROR`", "INFO"
     )
@@ -94,7 +97,7 @@ class Settings:
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, str], *, keys_needed: bool = True) -> "Settings":
-        """Read and check every setting; an empty value counts as not set.
+        """Read and check every setting; an empty value counts as not set, but for EXPORT_LOG_DIR.
 
         Raises:
             SettingsError: with every problem, a line each.
@@ -110,6 +113,8 @@ class Settings:
                 except ValueError as error:
                     shown = "" if item.metadata["secret"] else f" (it is {text!r})"
                     problems.append(f"{name}: {error}{shown}. It means: {item.metadata['meaning']}")
+        if values.get("EXPORT_LOG_DIR", "unset").strip() == "":
+            given["log_dir"] = None
         settings = cls(**given)
         problems += settings._contradictions(keys_needed=keys_needed)
         if problems:
@@ -127,17 +132,14 @@ class Settings:
             elif value and not (value.isascii() and value.isprintable()):
                 problems.append(f"{name}: it holds a character that no key has. Copy it once more, without quotes")
             elif keys_needed and not value:
-                problems.append(
-                    f"{name} is missing. Put it into .env or the environment (Amplitude: Settings, Projects)"
-                )
+                where = "Put it into .env or the environment (Amplitude: Settings, Projects)"
+                problems.append(f"{name} is missing. {where}")
         problems += _url_problems("AMP_BASE_URL", self.base_url) or _path_problems("AMP_BASE_URL", self.base_url)
-        if self.storage_url:
-            problems += _url_problems("EXPORT_STORAGE_URL", self.storage_url)
+        for name, url in (("EXPORT_STORAGE_URL", self.storage_url), ("EXPORT_PING_URL", self.ping_url)):
+            problems += _url_problems(name, url) if url else []
         if self.storage_url and self.storage_connection_string:
-            problems.append(
-                "EXPORT_STORAGE_URL and EXPORT_STORAGE_CONNECTION_STRING are both set. Keep the URL for Azure, or the "
-                "connection string for the emulator"
-            )
+            both = "EXPORT_STORAGE_URL and EXPORT_STORAGE_CONNECTION_STRING are both set"
+            problems.append(f"{both}. Keep the URL for Azure, or the connection string for the emulator")
         return problems
 
     @property
@@ -182,7 +184,7 @@ def is_loopback(url: str) -> bool:
 
 
 def _convert(text: str, kind: Any) -> Any:
-    if kind is Path:
+    if kind in (Path, Path | None):
         return Path(text)
     try:
         value = msgspec.convert(text, kind, strict=False)

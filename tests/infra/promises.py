@@ -9,7 +9,13 @@ from exporter.settings import SETTING_NAMES, Settings
 from exporter.wiring import layout_of
 from tests.infra.deployed import NARROW, Deployment, Role, below_group
 
-COMMAND_LINE_ONLY = {"EXPORT_STORAGE_CONNECTION_STRING", "EXPORT_DATA_DIR", "EXPORT_LOG_DIR"}
+COMMAND_LINE_ONLY = {
+    "EXPORT_STORAGE_CONNECTION_STRING",
+    "EXPORT_DATA_DIR",
+    "EXPORT_LOG_DIR",
+    "EXPORT_LOG_DAYS",
+    "EXPORT_PING_URL",
+}
 # Every setting of the platform's, with what it is for. Another one has no meaning here.
 PLATFORM_SETTINGS = {
     "AzureWebJobsStorage__accountName": "the host's storage, by identity",
