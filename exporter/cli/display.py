@@ -20,6 +20,7 @@ from exporter.run.book import Ended, Watch
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.live import Live
 
 WORDS = {
     Step.LOCKED: "looks",
@@ -63,6 +64,7 @@ class Display(Watch):
     _ended: int = 0
     _failed: int = 0
     _began: float = 0
+    _live: "Live | None" = None
     _open: ExitStack = field(default_factory=ExitStack)
 
     def __post_init__(self) -> None:
@@ -80,8 +82,15 @@ class Display(Watch):
 
             console = Console(stderr=True, highlight=False)
             self._open.callback(self._tail.print_troubles, console)
-            live = Live(console=console, get_renderable=self._shown, refresh_per_second=8, transient=True)
-            self._open.enter_context(live)
+            self._live = Live(
+                console=console,
+                get_renderable=self._shown,
+                refresh_per_second=8,
+                transient=True,
+                redirect_stdout=False,  # the lines of the days go there, which somebody else reads
+                redirect_stderr=False,
+            )
+            self._open.enter_context(self._live)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -109,6 +118,8 @@ class Display(Watch):
         at_work = self._hands.setdefault(hand, Hand())
         at_work.step, at_work.done, at_work.total, at_work.since = Step.LOCKED, 0, None, self.monotonic()
         at_work.day = day
+        if self._live:
+            self._live.refresh()
 
     def ends(self, hand: int) -> None:
         """See Watch."""

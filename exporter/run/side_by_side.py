@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import date
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 from exporter.clock import Clock
 from exporter.days.rules import StoredDay
@@ -25,6 +25,9 @@ from exporter.run.book import Book, Ended, RunResult, Watch, exported
 
 GRACE_SECONDS = 0.8
 """How long who interrupts a run waits until everybody has put away what they were at work on."""
+
+LOOK_SECONDS = 0.2
+"""How often who waits for news looks up."""
 
 log = logging.getLogger(__name__)
 
@@ -176,7 +179,10 @@ class _Shift:
         """
         gone = 0
         while gone < len(self._threads):
-            news = self._news.get()
+            try:
+                news = self._news.get(timeout=LOOK_SECONDS)
+            except Empty:  # a signal may have met another thread, and is heeded when this one is awake
+                continue
             if isinstance(news, BaseException):
                 raise news
             if news is None:
