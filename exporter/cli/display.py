@@ -186,6 +186,7 @@ class _Tail(logging.Handler):
         super().__init__()
         self._last: deque[str] = deque(maxlen=LAST_LINES)
         self._troubles: list[str] = []
+        self._console: Console | None = None
 
     def __iter__(self) -> Iterator[str]:
         return iter(tuple(self._last))
@@ -195,11 +196,14 @@ class _Tail(logging.Handler):
         self._last.append(line)
         if record.levelno >= logging.WARNING:
             self._troubles.append(line)
+            if self._console:
+                self.print_troubles(self._console)
 
     def print_troubles(self, console: "Console") -> None:
-        """When the bars are gone."""
+        """When the bars are gone: what has been said, and from now on what is said."""
         from rich.text import Text  # noqa: PLC0415 - only a terminal needs it
 
+        self._console = console
         for line in self._troubles:
             console.print(Text(line), soft_wrap=True)
         self._troubles.clear()

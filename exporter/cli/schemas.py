@@ -19,18 +19,21 @@ PAGE = "README.md"
 INTRODUCTION = """\
 # JSON for programs
 
-Written by `make schemas` from the types that the exporter itself uses. The `.json` files beside it are the same as JSON
-Schemas, and a test holds every command's output against them. A field may be added at any time: ignore what you do not
-know. If one goes or changes its meaning, `version` (of what a command prints) or `format` (of what is stored) is raised.
-Days are UTC dates, moments are UTC, sizes are bytes."""
+Written by `make schemas` from the types that the exporter itself uses. The `.json` files beside it are the same as
+JSON Schemas, and a test holds every command's output against them. A field may be added at any time: ignore what you
+do not know. If one goes or changes its meaning, `version` (of what a command prints) or `format` (of what is stored)
+is raised. Days are UTC dates, moments are UTC, sizes are bytes."""
+OF_MANIFESTS = (
+    "`manifests/YYYYMMDD_0000.json`, written after the dump. It proves what the dump holds: a day without one is not "
+    "whole."
+)
 TOLD: dict[str, tuple[str, str, type]] = {
     "export": ("`export`, `run` and `backfill` with `--json`", "", ExportDocument),
     "status": ("`status --json`", "", StatusDocument),
     "verify": ("`verify --json`", "", VerifyDocument),
     "manifest": (
         "The manifest of a day",
-        "`manifests/YYYYMMDD_0000.json`, written after the dump. It proves what the dump holds: a day without one is not "
-        "whole.",
+        OF_MANIFESTS,
         Manifest,
     ),
     "failure": (

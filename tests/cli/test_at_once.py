@@ -4,8 +4,10 @@ import signal
 from pathlib import Path
 
 import pytest
+from azure.storage.blob import ContainerClient
 
 from exporter.simulator import ALWAYS, Simulator, TooManyRequests, Wire
+from tests.azure.azurite import Azurite
 from tests.cli.desk import Desk, left
 from tests.kit import files_in
 from tests.kit.rules import FEW_HOURS
@@ -32,6 +34,25 @@ def test_who_waits_for_a_first_byte_holds_nobody(desk: Desk, sent: signal.Signal
     assert "ERROR" not in err + desk.logs()
     assert left(desk) == before
     assert desk.simulator.most_at_once == 4
+
+
+def test_an_interrupted_run_gives_its_leases_back(
+    desk: Desk, azurite: Azurite, container: ContainerClient, azure_env: dict[str, str]
+) -> None:
+    """In Blob Storage, too: no lock is left for a minute, and nothing is recorded."""
+    env = azure_env | {"EXPORT_STORAGE_URL": azurite.blob_url, "EXPORT_CONTAINER": container.container_name}
+    assert desk.call("export", "--day", "2025-10-01", **env).code == 0
+    before = {blob.name for blob in container.list_blobs()}
+    desk.simulator.requests.clear()
+    desk.simulator.add(Wire("silence", 600, when=ALWAYS))
+    with desk.started(*WORDS, EXPORT_CONCURRENCY="3", **env) as child:
+        while len(desk.simulator.requests) < 3:
+            with pytest.raises(Exception, match="timed out"):
+                child.wait(0.01)
+        child.send_signal(signal.SIGINT)
+        _, err = child.communicate(timeout=30)
+    assert (child.returncode, "Traceback" in err) == (130, False)
+    assert {blob.name for blob in container.list_blobs()} == before
 
 
 def test_the_setting_bounds_the_requests(desk: Desk) -> None:

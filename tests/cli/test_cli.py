@@ -563,6 +563,16 @@ def test_quiet_draws_nothing(desk: Desk) -> None:
     assert "ERROR - day failed: day=2025-11-05 kind=refused" in shown
 
 
+def test_troubles_stay_on_a_terminal(desk: Desk) -> None:
+    """When the bars are gone, warnings and errors stand there, also those that come at the very end."""
+    with LocalStore(desk.data).lock(LAYOUT.lock(DAY), "run-0"):
+        code, shown, _ = on_a_terminal(desk, "export", "--day", str(DAY), EXPORT_LOOKBACK="3")
+    assert code == 1
+    last = shown.rpartition("\x1b[")[2]
+    assert "EXPORT_LOOKBACK is not a setting of this exporter" in last
+    assert "day failed: day=2025-11-06 kind=held" in last
+
+
 def test_a_table_at_the_end_on_a_terminal(desk: Desk) -> None:
     """What became of each day; numbers stand on the right, and at 60 columns no day is cut."""
     desk.simulator.add(Status(403, when=When(1, hours="20251106")))
