@@ -17,6 +17,8 @@ from exporter.wiring import layout_of, new_run, open_exporter
 
 FOLDER = Path("demo")
 EVENTS_PER_HOUR = 400
+BY_HAND = r"(umask 077; printf 'AMP_API_KEY=\nAMP_SECRET_KEY=\n' > .env)"
+"""Where the repository is not at hand."""
 
 
 def demo(call: Call) -> int:
@@ -55,7 +57,9 @@ def demo(call: Call) -> int:
         print(f"The first event: {''.join(islice(text, 1, 2))[:100]}...\n")
     print("What to type next:")
     todo = {
-        "install -m 600 .env.example .env": "then put your project's two keys into it",
+        "install -m 600 .env.example .env"
+        if Path(".env.example").exists()
+        else BY_HAND: "then put the two keys into it",
         f"{call.program} export": "yesterday, into data/",
         f"{call.program} status": "what is there",
     }

@@ -1,5 +1,6 @@
 """Logging of the command line: the console and a file, times in UTC, nothing secret."""
 
+import base64
 import logging
 import os
 import re
@@ -25,7 +26,8 @@ log = logging.getLogger(__name__)
 class Redacted(logging.Formatter):
     """A formatter in UTC that blanks the given secrets, wherever in a line or a traceback they stand.
 
-    No line of this project holds a secret; this is for what foreign libraries may say.
+    No line of this project holds a secret; this is for what foreign libraries may say. How a secret may be spelled is
+    known in one place: `_blanked`.
     """
 
     converter = staticmethod(time.gmtime)
@@ -36,10 +38,13 @@ class Redacted(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, without secrets."""
-        line = super().format(record)
-        for secret in self._secrets:
-            line = line.replace(secret, BLANKED)
-        return line
+        return _blanked(super().format(record), self._secrets)
+
+
+def _blanked(line: str, secrets: tuple[str, ...]) -> str:
+    for secret in secrets:
+        line = line.replace(secret, BLANKED)
+    return line
 
 
 class LogFile(logging.FileHandler):
@@ -58,8 +63,10 @@ class LogFile(logging.FileHandler):
 
 
 def secrets_of(settings: Settings) -> tuple[str, ...]:
-    """What no line may show."""
-    return settings.api_key, settings.secret_key, settings.storage_connection_string, settings.ping_url
+    """What no line may show: the keys, also as they are sent, and addresses that hold a secret."""
+    keys = settings.api_key, settings.secret_key
+    sent = base64.b64encode(":".join(keys).encode()).decode()
+    return *keys, sent, settings.storage_connection_string, settings.ping_url
 
 
 def log_to_console(settings: Settings, console: logging.Handler) -> None:

@@ -5,7 +5,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from tests.bench.slow import small_days
 from tests.kit import DAY, dump_of
 
 KEY = "many"
+ASKED = "asked.json"
 
 
 @dataclass(frozen=True)
@@ -61,18 +61,17 @@ def measured_days(way: Way, folder: Path, turn: int, days: int = DAYS, seconds: 
         place = Path(around.enter_context(tempfile.TemporaryDirectory(dir=folder)))
         for name in ("tmp", "out", "azurite"):
             (place / name).mkdir()
-        (url, api_key, secret_key), report = around.enter_context(_serving(seconds, place))
-        env = environment(place, url) | {"AMP_API_KEY": api_key, "AMP_SECRET_KEY": secret_key}
-        env |= {"EXPORT_CONCURRENCY": str(way.at_once)}
+        env = {"EXPORT_CONCURRENCY": str(way.at_once)}
         container = None
         if way.uploads:
             azurite = around.enter_context(Azurite(place / "azurite"))
             container = around.enter_context(container_in(azurite))
             env |= azure_env(azurite, around.enter_context(Identity()))
         words = ["backfill", "--from", str(DAY - timedelta(days=days - 1)), "--to", str(DAY), "--quiet"]
-        figures = watched([sys.executable, "-m", "exporter", *words], place, env, way.title)
-        time.sleep(1)  # the last report
-        told = json.loads(report.read_text())
+        with _serving(seconds, place) as (url, api_key, secret_key):
+            env |= environment(place, url) | {"AMP_API_KEY": api_key, "AMP_SECRET_KEY": secret_key}
+            figures = watched([sys.executable, "-m", "exporter", *words], place, env, way.title)
+        told = json.loads((place / ASKED).read_text())
         if told["at_once"] > way.at_once:
             raise WrongOutputError(f"{way.title}: Amplitude was asked {told['at_once']} times at once")
         _check(place / "out", container, days)
@@ -91,12 +90,12 @@ def _check(out: Path, container: ContainerClient | None, days: int) -> None:
 
 
 @contextmanager
-def _serving(seconds: float, place: Path) -> Iterator[tuple[list[str], Path]]:
-    report = place / "asked.json"
-    words = [sys.executable, "-m", "tests.bench.slow", str(seconds), str(report)]
+def _serving(seconds: float, place: Path) -> Iterator[list[str]]:
+    """Its URL and keys; what it was asked is in ASKED afterwards."""
+    words = [sys.executable, "-m", "tests.bench.slow", str(seconds), str(place / ASKED)]
     with subprocess.Popen(words, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout
         try:
-            yield [server.stdout.readline().strip() for _ in range(3)], report
+            yield [server.stdout.readline().strip() for _ in range(3)]
         finally:
             server.terminate()

@@ -12,6 +12,7 @@ from exporter.cli.arguments import OPTIONS
 from exporter.cli.help import HELP
 from exporter.settings import SETTING_NAMES
 from tests.cli.desk import REPOSITORY, Desk, recent
+from tests.package.pythons import python_of
 
 COMMANDS = sorted(OPTIONS)
 OLD = """
@@ -69,6 +70,16 @@ def test_an_older_python_is_told_so(desk: Desk) -> None:
     said = desk.call_as(("-c", OLD), ("status",), {})
     assert said.code == 1
     assert said.err == "amplitude-exporter needs Python 3.12 or newer, and this is 3.9.1\n"
+
+
+def test_a_real_older_python_is_told_so() -> None:
+    """It can read the door at all."""
+    old = python_of("3.11")
+    if old is None:
+        pytest.skip("no Python 3.11 here")
+    done = subprocess.run([old, "-m", "exporter"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert re.fullmatch(r"amplitude-exporter needs Python 3\.12 or newer, and this is 3\.11\.\d+\n", done.stderr)
 
 
 def test_the_door_can_be_read_by_an_older_python() -> None:
