@@ -5,6 +5,7 @@ Nothing is drawn where stderr is no terminal: there the log lines come as they a
 
 import logging
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -34,6 +35,8 @@ WORDS = {
 IN_BYTES = frozenset({Step.DOWNLOADING, Step.UNZIPPING, Step.WRITING})
 LAST_LINES = 6
 BAR = 24
+SEPARATOR, CLOCK = " - ", slice(11, 19)
+"""Of a log line: what stands between its parts, and where its time of day is."""
 A_MINUTE, AN_HOUR = 60, 3600
 
 
@@ -65,6 +68,7 @@ class Display(Watch):
     _failed: int = 0
     _began: float = 0
     _live: "Live | None" = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
     _open: ExitStack = field(default_factory=ExitStack)
 
     def __post_init__(self) -> None:
@@ -113,10 +117,10 @@ class Display(Watch):
         self._days = days
         self._began = self.monotonic()
 
-    def begins(self, hand: int, day: date) -> None:
-        """See Watch."""
+    def begins(self, hand: int, day: date, step: Step = Step.LOCKED) -> None:
+        """See Watch; ``step`` is where the hand begins."""
         at_work = self._hands.setdefault(hand, Hand())
-        at_work.step, at_work.done, at_work.total, at_work.since = Step.LOCKED, 0, None, self.monotonic()
+        at_work.step, at_work.done, at_work.total, at_work.since = step, 0, None, self.monotonic()
         at_work.day = day
         if self._live:
             self._live.refresh()
@@ -124,7 +128,8 @@ class Display(Watch):
     def ends(self, hand: int) -> None:
         """See Watch."""
         self._hands[hand].day = None
-        self._ended += 1
+        with self._lock:
+            self._ended += 1
 
     def became(self, day: date, ended: Ended) -> None:
         """See Watch."""
@@ -141,7 +146,8 @@ class Display(Watch):
 
         now = self.monotonic()
         table = Table.grid(padding=(0, 1))
-        for hand in [hand for hand in list(self._hands.values()) if hand.day]:
+        there = sorted(self._hands.copy().items())  # a copy: a hand may come in meanwhile
+        for hand in [hand for _, hand in there if hand.day]:
             bar = ProgressBar(hand.total or 1, hand.done if hand.total else 0, width=BAR)
             table.add_row(Text(f"{hand.day}"), Text(f"{WORDS[hand.step]:<8}"), bar, Text(_how_far(hand, now)))
         tail = [Text(line, style="dim", no_wrap=True, overflow="ellipsis") for line in self._tail or ()]
@@ -193,7 +199,8 @@ class _Tail(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         line = printable(self.format(record))
-        self._last.append(line)
+        told = line.split(SEPARATOR, 2)[-1] if record.levelno < logging.WARNING else line.partition(SEPARATOR)[2]
+        self._last.append(f"{line[CLOCK]}  {told}")
         if record.levelno >= logging.WARNING:
             self._troubles.append(line)
             if self._console:

@@ -27,10 +27,8 @@ def read_back(named: Sequence[date], days: "Days", settings: "Settings", call: "
     found = []
     with display:
         display.planned(len(named))
-        tell = display.progress()
         for day in named:
-            display.begins(0, day)
-            tell(Step.PROVING, 0, None)
+            display.begins(0, day, Step.PROVING)
             found.append(verify_day(day, days))
             note_verified(found[-1], days, run_id, call.clock.now())
             display.ends(0)
