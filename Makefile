@@ -57,6 +57,10 @@ schemas: $(DEV)  ## write docs/schemas/ anew (the JSON that others read)
 pins: $(DEV)  ## write requirements*.txt from requirements*.in; UPGRADE="--upgrade-package NAME" or "--upgrade" raises pins
 	@bash .ci/pins $(UPGRADE)
 
+.PHONY: soak
+soak: $(DEV) $(NODE)  ## the long tests, with seeds: the model, the fuzz, a slow line (about an hour)
+	@SOAK=1 FUZZ=100 MODEL_EXAMPLES=2000 $(PY) -m pytest tests/test_model.py tests/archive/test_fuzz.py tests/store/test_blob_transport.py $(ARGS)
+
 .PHONY: clean
 clean:  ## remove what was set up here and what the demo wrote; never data/ or logs/
 	rm -rf $(VENV) tests/node/node_modules demo .pytest_cache .mypy_cache .ruff_cache .hypothesis build

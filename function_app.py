@@ -3,19 +3,23 @@
 import logging
 import os
 import time
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import List  # noqa: UP035 - Microsoft's loader refuses the whole app for Out[list[str]]
 
 import azure.functions as func
 
 from exporter import report
-from exporter.app import api, telemetry
+from exporter.app import api, asking, telemetry
 from exporter.app.chain import WITHOUT_A_WORD, Chain, advance, chains, give_up
+from exporter.app.rerun import answer_rerun
+from exporter.app.stop import ask_stop
 from exporter.clock import Clock, Deadline
 from exporter.days.due import due_days
+from exporter.doctor.checks import check_all
 from exporter.errors import ExportError, SettingsError
 from exporter.pages import page
+from exporter.pages.shown import secrets_of, showing
 from exporter.report import quiet_libraries
 from exporter.run import tell_coverage
 from exporter.settings import Settings, unknown_names
@@ -24,6 +28,9 @@ from exporter.wiring import new_run, open_days, open_exporter
 QUEUE = "export-days"
 STORAGE = "AzureWebJobsStorage"
 DAY_SECONDS = 50 * 60  # below host.json's functionTimeout, so that a slow day fails with a reason
+DAYS = "exports/{day:minlength(7)?}"
+"""The route of a day, or of none. The platform tries routes in the order of the functions' names, so without the bound
+`exports/health` would be a day to `coverage`, and `exports/stop` one to `rerun`: with the keys of those."""
 
 quiet_libraries()
 log = logging.getLogger("exporter.app")
@@ -33,20 +40,22 @@ app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 
 @app.function_name("nightly")
 @app.timer_trigger(arg_name="timer", schedule="%EXPORT_SCHEDULE%", run_on_startup=False, use_monitor=True)
+@app.retry(strategy="fixed_delay", max_retry_count="5", delay_interval="00:05:00")
 @app.queue_output(arg_name="queue", queue_name=QUEUE, connection=STORAGE)
 def nightly(timer: func.TimerRequest, queue: func.Out[str], context: func.Context) -> None:
-    """Ask the core which days are due, and queue them as one chain."""
+    """Ask the core which days are due, and queue them as one chain. The platform repeats what raises."""
     with _operation(context):
         if timer.past_due:
             log.warning("the timer is past due: the app was not running at the scheduled time")
         settings, now = _settings(keys_needed=False), clock.now()
+        log.info(report.program())
         for warning in unknown_names(os.environ):
             log.warning(warning)
         with open_days(settings) as days:
             coverage = days.coverage(now)
         tell_coverage(coverage)
         run, due = new_run(now), due_days(coverage, now, days.timing)
-        for chain in chains(due[: api.MOST_DAYS], run, force=False, most=1):
+        for chain in chains(due[: asking.MOST_DAYS], run, now, force=False, most=1):
             queue.set(chain.to_json())
         if coverage.never_an_event:
             log.warning(report.NEVER_AN_EVENT)
@@ -94,55 +103,105 @@ def export_day_failed(message: func.QueueMessage, queue: func.Out[str], context:
 
 
 @app.function_name("rerun")
-@app.route(route="exports/{day?}", methods=["POST"])
-@app.queue_output(arg_name="queue", queue_name=QUEUE, connection=STORAGE)
-def rerun(req: func.HttpRequest, queue: func.Out[List[str]], context: func.Context) -> func.HttpResponse:  # noqa: UP006 - as above
+@app.route(route=DAYS, methods=["POST"])
+def rerun(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Queue days that a person asks for."""
-    with _operation(context):
+    return _rerun(req, context, force=False)
+
+
+@app.function_name("rerun_forced")
+@app.route(route=DAYS.replace("exports", "exports/forced"), methods=["POST"])
+def rerun_forced(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """Queue days that are to be replaced even if they had more events. Only this function's key makes a day smaller."""
+    return _rerun(req, context, force=True)
+
+
+@app.function_name("stop")
+@app.route(route="exports/stop", methods=["POST"])
+def stop(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """End the chains that have begun until now."""
+
+    def answer() -> api.Answer:
+        asking.read_nothing(req.get_body())
         now = clock.now()
-        try:
-            asked = api.read_rerun(req.route_params.get("day"), req.get_body(), now)
-            settings = _settings()
-            with open_days(settings) as days:
-                held = days.coverage(now)
-        except (api.BadRequestError, ExportError) as error:
-            return _sent(api.answer_error(error))
-        run = new_run(now)
-        queued, answer = api.queue_rerun(asked, held, run, settings.concurrency)
-        if queued:
-            queue.set([chain.to_json() for chain in queued])
-            asked_for = {day for chain in queued for day in chain.days}
-            log.info(report.run_queued(run, len(asked_for), held.newest, sorted(set(held.missing) - asked_for)))
-        return _sent(answer)
+        with open_days(_settings(keys_needed=False)) as days:
+            ask_stop(days, now)
+        return api.answer_stop(now)
+
+    return _answered(req, context, answer)
 
 
 @app.function_name("coverage")
-@app.route(route="exports/{day?}", methods=["GET"])
+@app.route(route=DAYS, methods=["GET"])
 def coverage(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Show what the store holds: of one day, or of a range; a range as a page for a browser."""
-    with _operation(context):
+
+    def answer() -> api.Reply:
         now, text = clock.now(), req.route_params.get("day")
+        day = asking.read_day(text) if text else None
+        first, last = asking.read_range(req.params)
+        settings = _settings(keys_needed=False)
+        with open_days(settings) as days:
+            if day:
+                return api.answer_day(days.stored(day), showing(settings))
+            held = days.coverage(now)
+            if page.wanted(req.headers.get("Accept", "")):
+                return api.show_coverage(held, first, last, days, settings, now)
+        return api.answer_coverage(held, first, last, due_days(held, now, days.timing), showing(settings))
+
+    return _answered(req, context, answer)
+
+
+@app.function_name("health")
+@app.route(route="exports/health", methods=["GET"])
+def health(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """Check what an export needs, without exporting a day."""
+
+    def answer() -> api.Answer:
+        return api.answer_health(check_all(os.environ, clock, new_run(clock.now()), in_app=True))
+
+    return _answered(req, context, answer)
+
+
+def _rerun(req: func.HttpRequest, context: func.Context, *, force: bool) -> func.HttpResponse:
+    def answer() -> api.Answer:
+        from exporter.app.backlog import open_backlog  # noqa: PLC0415 - the storage SDK, which loading the app spares
+
+        now = clock.now()
+        asked = asking.read_rerun(req.route_params.get("day"), req.get_body(), now, force=force)
+        settings = _settings()
+        with open_days(settings) as days, open_backlog(os.environ, QUEUE) as queue:
+            return answer_rerun(asked, days, queue, new_run(now), now, settings.concurrency)
+
+    return _answered(req, context, answer)
+
+
+def _answered(req: func.HttpRequest, context: func.Context, answer: Callable[[], api.Reply]) -> func.HttpResponse:
+    """What every HTTP function has in common: its operation, the bound of the body, and how errors are answered."""
+    with _operation(context):
         try:
-            day = api.read_day(text) if text else None
-            first, last = api.read_range(req.params)
-            settings = _settings(keys_needed=False)
-            with open_days(settings) as days:
-                if day:
-                    return _sent(api.answer_day(days.stored(day)))
-                held = days.coverage(now)
-                if page.wanted(req.headers.get("Accept", "")):
-                    return _sent(api.show_coverage(held, first, last, days, settings, now))
-        except (api.BadRequestError, ExportError) as error:
-            return _sent(api.answer_error(error))
-        return _sent(api.answer_coverage(held, first, last, due_days(held, now, days.timing)))
+            asking.check_size(req.headers, req.get_body())
+            given = answer()
+        except (asking.BadRequestError, ExportError) as error:
+            given = api.answer_error(error)
+        return func.HttpResponse(given.text, status_code=given.status, mimetype=given.kind, headers=dict(given.headers))
 
 
-def _operation(context: func.Context) -> AbstractContextManager[None]:
-    return telemetry.operation(context.trace_context.trace_parent, context.trace_context.trace_state)
+@contextmanager
+def _operation(context: func.Context) -> Iterator[None]:
+    """What is logged inside belongs to the invocation. What is raised goes to the platform, which tells all of it.
+
+    So the library's error behind one of ours stays here: its words passed the door of foreign text, and it did not.
+    """
+    with telemetry.operation(context.trace_context.trace_parent, context.trace_context.trace_state):
+        try:
+            yield
+        except ExportError as error:
+            raise error from None
 
 
 def _why_not() -> str:
-    """What is wrong with the settings of an export; nothing could be recorded while it was."""
+    """What is wrong with the settings; nothing could be recorded while it was."""
     try:
         _settings()
     except SettingsError as error:
@@ -156,9 +215,5 @@ def _settings(*, keys_needed: bool = True) -> Settings:
     if not (settings.storage_url or settings.storage_connection_string):
         raise SettingsError("EXPORT_STORAGE_URL is missing: the app's own disk is no place for dumps")
     logging.getLogger("exporter").setLevel(settings.log_level)
+    telemetry.hide(secrets_of(settings))
     return settings
-
-
-def _sent(answer: api.Answer | api.Shown) -> func.HttpResponse:
-    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **answer.headers}
-    return func.HttpResponse(answer.text, status_code=answer.status, mimetype=answer.kind, headers=headers)

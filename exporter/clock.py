@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from math import inf
 from typing import Protocol
 
 from exporter.errors import DeadlineError
@@ -27,14 +28,16 @@ class Deadline:
 
     def check(self, wait: float = 0) -> None:
         """Raise DeadlineError if ``wait`` seconds from now are past the deadline."""
-        if self.at is not None and self.clock.monotonic() + wait > self.at:
-            raise DeadlineError(
-                "the day took longer than it may. Nothing of it is visible; the next attempt starts again"
-            )
+        if wait > self.left():
+            raise self.late()
 
-    def bounded(self, seconds: float) -> float:
-        """``seconds``, or what is left if that is less (at least one)."""
-        return seconds if self.at is None else max(1.0, min(seconds, self.at - self.clock.monotonic()))
+    def left(self) -> float:
+        """Seconds until the deadline; less than 0 after it, without end if there is none."""
+        return inf if self.at is None else self.at - self.clock.monotonic()
+
+    def late(self) -> DeadlineError:
+        """What there is to say when the deadline has passed."""
+        return DeadlineError("the day took longer than it may. Nothing of it is visible; the next attempt starts again")
 
 
 class Gate(Protocol):

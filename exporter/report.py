@@ -4,10 +4,13 @@ The shape of the log lines is a promise: infra/ queries for it.
 """
 
 import logging
+import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from enum import StrEnum
+
+from exporter import __version__
 
 NEVER_AN_EVENT = (
     "no event in any day so far: are these the keys of the project that receives the events, and not of a portfolio?"
@@ -40,6 +43,11 @@ Progress = Callable[[Step, int, int | None], None]
 
 def no_progress(_step: Step, _done: int = 0, _total: int | None = None) -> None:
     """Nobody is told."""
+
+
+def program() -> str:
+    """One line a run: what is at work, and on which Python."""
+    return f"program: exporter={__version__} python={platform.python_version()} platform={platform.system().lower()}"
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from exporter.errors import SettingsError
+from exporter.foreign.proxies import proxy_problems
 
 MEGABYTE = 1_000_000
 LEAST_TMP_MB = 100
@@ -88,7 +89,7 @@ class Settings:
     )
     concurrency: Annotated[int, msgspec.Meta(ge=1, le=4)] = _setting(
         "EXPORT_CONCURRENCY",
-        "days exported at once by `run` and `backfill`, chains of a backfill over HTTP (1 to 4; Amplitude allows 5)",
+        "days at once: of `run` and `backfill`, and chains in the app, whoever asked (1 to 4; Amplitude allows 5)",
         2,
     )
     schedule: Annotated[str, msgspec.Meta(pattern=r"^\S+( \S+){5}$")] = _setting(
@@ -116,7 +117,7 @@ class Settings:
         if values.get("EXPORT_LOG_DIR", "unset").strip() == "":
             given["log_dir"] = None
         settings = cls(**given)
-        problems += settings._contradictions(keys_needed=keys_needed)
+        problems += settings._contradictions(keys_needed=keys_needed) + proxy_problems(values)
         if problems:
             raise SettingsError("\n".join(problems + unknown_names(values)))
         return settings

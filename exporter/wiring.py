@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from exporter.clock import Clock, Gate
+from exporter.clock import Clock, Gate, OpenGate
 from exporter.days.due import Timing
 from exporter.days.layout import Layout
 from exporter.days.stored import Days
@@ -34,9 +34,17 @@ def open_store(settings: Settings, progress: Progress = no_progress) -> Iterator
         StoreError: it cannot be reached, or does not let us in.
     """
     if settings.storage_url or settings.storage_connection_string:
-        from exporter.store.blob import open_blob_store  # noqa: PLC0415 - half a second of imports that a folder spares
+        # half a second of imports that a folder spares
+        from exporter.store.blob import open_blob_store  # noqa: PLC0415
+        from exporter.store.blob_account import Account  # noqa: PLC0415
 
-        with open_blob_store(settings, progress) as store:
+        account = Account(
+            container=settings.container,
+            parts_limit=settings.parts_limit,
+            url=settings.storage_url,
+            connection_string=settings.storage_connection_string,
+        )
+        with open_blob_store(account, progress) as store:
             yield store
     else:
         yield LocalStore(settings.data_dir, progress)
@@ -78,7 +86,8 @@ def new_client(
         archive_limit=settings.archive_limit,
         clock=clock,
         progress=progress,
-        gate=gate,
+        gate=gate or OpenGate(),
+        secrets=(settings.storage_connection_string,),
     )
 
 

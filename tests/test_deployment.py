@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,13 +14,23 @@ from typing import Any
 import pytest
 
 import function_app
+from exporter.app.api import HEADERS
 from exporter.settings import SETTING_NAMES, Settings
 from exporter.store.blob_lease import LEASE_SECONDS
 from tests.functions_host.deployed import ROOT, SITE, deploy
 from tests.infra.promises import COMMAND_LINE_ONLY
 from tests.package.pythons import python_of
 
-FUNCTIONS = {"nightly", "export_day", "export_day_failed", "rerun", "coverage"}
+FUNCTIONS = {
+    "nightly",
+    "export_day",
+    "export_day_failed",
+    "rerun",
+    "rerun_forced",
+    "stop",
+    "coverage",
+    "health",
+}
 IMPORT = "import sys; sys.path[:0] = sys.argv[1:3]; import function_app"
 LIST = "; print([function.get_function_name() for function in function_app.app.get_functions()])"
 
@@ -101,7 +112,14 @@ def test_the_import_is_small_and_silent(tree: Path) -> None:
     assert done.returncode == 0, done.stderr
     modules, calls = json.loads(done.stdout)
     command_line = ("rich", "dotenv", "exporter.cli", "exporter.simulator")
-    at_the_first_call = ("azure.storage", "azure.identity", "msal", "cryptography", "exporter.store.blob")
+    at_the_first_call = (
+        "azure.storage",
+        "azure.identity",
+        "msal",
+        "cryptography",
+        "exporter.store.blob",
+        "exporter.app.backlog",
+    )
     heavy = command_line + at_the_first_call
     assert [name for name in modules if name.startswith(heavy)] == []
     assert calls == []
@@ -136,6 +154,21 @@ def test_the_queue_is_polled_as_the_chains_need_it() -> None:
     assert seconds(queues["visibilityTimeout"]) == 15 * 60 > LEASE_SECONDS
 
 
+def test_the_platform_answers_with_the_same_promise_of_https() -> None:
+    """What comes from no function, a 401 or 404 above all, has the header from the host: days there, seconds here."""
+    hsts = host_json()["extensions"]["http"]["hsts"]
+    assert hsts["isEnabled"]
+    assert HEADERS["Strict-Transport-Security"] == f"max-age={int(hsts['maxAge']) * 24 * 3600}"
+
+
+def test_a_night_has_several_chances() -> None:
+    """The timer is fired again for half an hour at most, long before the next night and the alert at 06:00."""
+    (nightly,) = [one for one in function_app.app.get_functions() if one.get_function_name() == "nightly"]
+    retry = nightly.get_settings_dict("retry_policy") or {}
+    assert 4 <= int(retry["max_retry_count"]) <= 6
+    assert int(retry["max_retry_count"]) * seconds(retry["delay_interval"]) <= 30 * 60
+
+
 def test_the_example_settings_are_complete() -> None:
     """The example has every setting that the app reads, with its default, and no other name."""
     values = json.loads((ROOT / "local.settings.json.example").read_text())["Values"]
@@ -145,3 +178,13 @@ def test_the_example_settings_are_complete() -> None:
     assert given.storage_connection_string == values["AzureWebJobsStorage"] == "UseDevelopmentStorage=true"
     said = replace(Settings(), api_key=given.api_key, secret_key=given.secret_key)
     assert given == replace(said, storage_connection_string=given.storage_connection_string)
+
+
+def test_the_documents_list_the_functions_that_there_are() -> None:
+    """What success looks like after a publish."""
+    operations, readme = (ROOT / name for name in ("docs/operations.md", "README.md"))
+    listed = re.search(r"a list of \*\*(\w+) functions\*\*: ([^.]*)\.", operations.read_text())
+    assert listed
+    assert (listed[1], set(re.findall(r"`(\w+)`", listed[2]))) == ("eight", FUNCTIONS)
+    assert len(FUNCTIONS) == 8
+    assert "lists eight functions" in readme.read_text()

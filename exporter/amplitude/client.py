@@ -1,38 +1,35 @@
 """Amplitude's Export API: ask for a window, and say what came.
 
-Facts: https://amplitude.com/docs/apis/analytics/export. What a status means stands in `answers`.
+Facts: https://amplitude.com/docs/apis/analytics/export. What a status means stands in `answers`, what an error means
+in `failures`, when a request is sent again in `retries`, how it ends in time in `connection`.
 """
 
-import base64
 import logging
-import re
 import tempfile
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import BinaryIO, Self, cast
+from typing import BinaryIO, Self
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import requests
-import urllib3
-from requests.adapters import HTTPAdapter
+from requests.utils import get_environ_proxies, select_proxy
+from urllib3.exceptions import HTTPError
 
-from exporter.amplitude.answers import means_data, words_of
-from exporter.amplitude.retries import ExportRetry, Tries, in_words
+from exporter.amplitude.answers import FailedRequestError, has_data
+from exporter.amplitude.bodies import Body
+from exporter.amplitude.connection import Adapter, Bounds, Timer
+from exporter.amplitude.failures import meant, no_ca_file
+from exporter.amplitude.logs import through
+from exporter.amplitude.retries import ExportRetry, Tries
 from exporter.clock import Clock, Deadline, Gate, OpenGate
-from exporter.errors import RetriableError, WindowTooBigError
+from exporter.errors import ExportError, SettingsError
+from exporter.foreign import Foreign
+from exporter.foreign.proxies import proxy_problems, proxy_secrets, proxy_shown
 from exporter.report import Progress, Step, no_progress
 from exporter.settings import is_loopback
 from exporter.window import Window
-
-CONNECT_SECONDS = 30
-READ_SECONDS = 600
-REQUEST_SECONDS = 3600
-"""A body's total time: one that drips in passes every read time-out."""
-
-PIECE = 1 << 17
-ERROR_BODY = 1 << 14
-ERROR_SECONDS = 60
-LENGTH = re.compile(r"[0-9]{1,18}")
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +38,8 @@ log = logging.getLogger(__name__)
 class Answer:
     """How a window was answered: 200 with an archive in a temp file, or 404: Amplitude has nothing in it.
 
-    ``archive`` is whole as HTTP tells it, nobody has looked inside, and whoever takes it closes it. ``size`` in bytes.
+    ``archive`` is whole as HTTP tells it, it begins as a ZIP archive does, and whoever takes it closes it. ``size`` in
+    bytes.
     """
 
     status: int
@@ -49,11 +47,21 @@ class Answer:
     size: int
 
 
+HOLDS_MEMBERS = b"PK\x03\x04"
+"""A ZIP with something in it begins so."""
 NO_DATA = Answer(HTTPStatus.NOT_FOUND, None, 0)
 
 
+class _Session(requests.Session):
+    """A session to which no answer is a redirect: even unfollowed, requests reads its body whole, and its address."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """There is none."""
+
+
+@dataclass
 class AmplitudeClient:
-    """One project's Export API at ``base_url``.
+    """One project's Export API at ``base_url``. To be used in a `with`.
 
     Args:
         base_url: scheme and host, no path.
@@ -63,45 +71,53 @@ class AmplitudeClient:
         archive_limit: bytes; a bigger archive counts as a window too big.
         clock: for the total time of a request, and to sleep.
         progress: told how many bytes have arrived.
+        bounds: how long a request and its parts may take.
         gate: what everybody goes through who asks at the same time.
+        secrets: what must not be shown either, beside the keys and what the proxies' addresses hold.
+
+    Raises:
+        SettingsError: a proxy that the environment names cannot be used.
     """
 
-    def __init__(
-        self,
-        base_url: str,
-        keys: tuple[str, str],
-        *,
-        attempts: int,
-        delay: float,
-        archive_limit: int,
-        clock: Clock,
-        progress: Progress = no_progress,
-        gate: Gate | None = None,
-    ) -> None:
-        self.base_url = base_url
-        self._gate = gate or OpenGate()
-        self._attempts = attempts
-        self._delay = delay
-        self._archive_limit = archive_limit
-        self._clock = clock
-        self._progress = progress
-        self._secrets = (base64.b64encode(":".join(keys).encode()).decode(), *keys)
-        self._session = requests.Session()
-        self._session.auth = keys
-        self._session.trust_env = not is_loopback(base_url)  # no proxy on the way to this machine
+    base_url: str
+    keys: tuple[str, str] = field(repr=False)
+    attempts: int
+    delay: float
+    archive_limit: int
+    clock: Clock
+    progress: Progress = no_progress
+    bounds: Bounds = field(default=Bounds())
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    gate: Gate = field(default_factory=OpenGate)
+
+    def __post_init__(self) -> None:
+        loopback = is_loopback(self.base_url)
+        proxies = {} if loopback else {f"{scheme.upper()}_PROXY": url for scheme, url in getproxies().items()}
+        if problems := proxy_problems(proxies):
+            raise SettingsError("\n".join(problems))
+        self.foreign = Foreign((*self.keys, ":".join(self.keys), *proxy_secrets(proxies), *self.secrets))
+        self._proxies = {"no_proxy": urlsplit(self.base_url).hostname or ""} if loopback else {}
+        self._timer = Timer(self.clock, self.bounds)
+        self._adapter = Adapter(self._timer)
+        self._session = _Session()
+        self._session.auth = self.keys  # so that ~/.netrc has no say
         self._session.headers.update({"Accept": "application/zip", "Accept-Encoding": "identity"})
-        self._session.mount(f"{base_url}/", HTTPAdapter())
+        self._session.headers["Connection"] = "close"  # no answer can ever be taken for that to another request
+        self._session.mount(f"{self.base_url}/", self._adapter)
+        self._open = ExitStack()
 
     def __enter__(self) -> Self:
+        self._open.callback(self._session.close)
+        self._open.enter_context(through(self.foreign))
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._session.close()
+        self._open.close()
 
     def tries(self, window: Window, deadline: Deadline | None = None) -> Tries:
         """The budget of requests for ``window``: whatever goes wrong, `ask` is called with the same one again."""
-        deadline = deadline or Deadline(self._clock)
-        return Tries(window, self.base_url, self._attempts, self._delay, deadline, gate=self._gate)
+        deadline = deadline or Deadline(self.clock)
+        return Tries(window, self.base_url, self.attempts, self.delay, deadline, gate=self.gate)
 
     def ask(self, tries: Tries) -> Answer:
         """Ask for the window until a whole body is there, or Amplitude's word that there is none.
@@ -109,69 +125,79 @@ class AmplitudeClient:
         Raises:
             RefusedError: 401 or 403.
             WindowTooBigError: ask for less.
-            RetriableError: the budget is used up.
-            PermanentError: Amplitude says why it will not answer.
+            RetriableError: the budget is used up, a request took too long, or the proxy cannot be used.
+            DeadlineError: the day's deadline has passed.
+            PermanentError: Amplitude says why it will not answer, or the way to it has to be looked at.
         """
         while True:
+            failed: ExportError
             try:
                 return self._ask_once(tries)
-            except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-                tries.again(in_words(error), error)
+            except FailedRequestError as error:
+                failed = error
+            except (requests.RequestException, HTTPError) as error:
+                failed = meant(error, self.foreign, self._proxy())
+            # not where the error is handled: a traceback would show it, and it quotes what it likes
+            if not isinstance(failed, FailedRequestError):
+                raise failed
+            tries.again(str(failed))
 
     def _ask_once(self, tries: Tries) -> Answer:
-        window = tries.window
-        self._gate.wait()
+        self.gate.wait()
         tries.deadline.check()
         tries.made += 1
-        adapter = cast("HTTPAdapter", self._session.get_adapter(f"{self.base_url}/"))
-        adapter.max_retries = ExportRetry(tries.left, tries=tries)
-        log.info(f"asking Amplitude for window {window}: request {tries.made} of {tries.total} at most")
-        self._progress(Step.ASKING, 0, None)
-        with self._session.get(
-            f"{self.base_url}/api/2/export",
-            params=window.wire(),
-            stream=True,
-            timeout=(CONNECT_SECONDS, tries.deadline.bounded(READ_SECONDS)),
-            allow_redirects=False,
-        ) as response:
-            words = "" if response.status_code == HTTPStatus.OK else self._words(response, tries.deadline)
-            if not means_data(response.status_code, words, window, self.base_url):
-                return NO_DATA
-            archive = tempfile.TemporaryFile()  # noqa: SIM115 - closed by who takes it
-            with ExitStack() as undo:
-                undo.callback(archive.close)
-                size = self._download(response, archive, tries)
-                archive.seek(0)
-                undo.pop_all()
-                return Answer(response.status_code, archive, size)
+        log.info(f"asking Amplitude for window {tries.window}: request {tries.made} of {tries.total} at most")
+        self.progress(Step.ASKING, 0, None)
+        try:
+            with self._sent(tries) as response:
+                return self._answer(response, tries)
+        except (requests.RequestException, HTTPError):
+            self._timer.check()
+            raise
+        finally:
+            self._timer.stop()
+            self._adapter.close()
 
-    def _download(self, response: requests.Response, archive: BinaryIO, tries: Tries) -> int:
-        length = response.headers.get("Content-Length", "")
-        expected = int(length) if LENGTH.fullmatch(length) else None
-        size, began = 0, self._clock.monotonic()
-        while True:
-            if max(size, expected or 0) > self._archive_limit:
-                raise WindowTooBigError(
-                    f"window {tries.window}: its archive is bigger than {self._archive_limit} bytes, its share of "
-                    "EXPORT_TMP_LIMIT_MB"
-                )
-            if self._clock.monotonic() - began > REQUEST_SECONDS:
-                raise RetriableError(f"window {tries.window}: the body is still coming in after {REQUEST_SECONDS} s")
-            tries.deadline.check()
-            piece = response.raw.read1(PIECE, decode_content=False)
-            if not piece:
-                return size
-            size += len(piece)
-            archive.write(piece)
-            self._progress(Step.DOWNLOADING, size, expected)
+    def _sent(self, tries: Tries) -> requests.Response:
+        self._timer.start(tries.deadline, tries.window)
+        self._adapter.max_retries = ExportRetry(tries.left, tries=tries, timer=self._timer)
+        try:
+            return self._session.get(
+                f"{self.base_url}/api/2/export",
+                params=tries.window.wire(),
+                stream=True,
+                timeout=(self.bounds.connect, self.bounds.read),
+                proxies=self._proxies,
+            )
+        except requests.RequestException:
+            raise
+        except OSError as error:  # the only one that requests lets through as it is
+            raise no_ca_file(error, self.foreign) from None
 
-    def _words(self, response: requests.Response, deadline: Deadline) -> str:
-        """What an error's body says, as far as it comes within ERROR_SECONDS."""
-        body, began = b"", self._clock.monotonic()
-        while len(body) < ERROR_BODY and self._clock.monotonic() - began < ERROR_SECONDS:
-            deadline.check()
-            piece = response.raw.read1(ERROR_BODY - len(body), decode_content=False)
-            if not piece:
-                break
-            body += piece
-        return words_of(body, self._secrets)
+    def _answer(self, response: requests.Response, tries: Tries) -> Answer:
+        self._timer.check()
+        body = Body(response, self._timer, self.foreign)
+        if not has_data(response.status_code, body.words(), tries.window, self.base_url):
+            return NO_DATA
+        with ExitStack() as undo:
+            archive = undo.enter_context(tempfile.TemporaryFile())
+            undo.callback(_broke_off, archive, tries)
+            for piece in body.archive(tries.window, self.archive_limit, self.progress):
+                archive.write(piece)
+            size = archive.tell()
+            archive.seek(0)
+            undo.pop_all()  # closed by who takes it
+            return Answer(HTTPStatus.OK, archive, size)
+
+    def _proxy(self) -> str:
+        """Host and port of the proxy on the way to Amplitude, without its user; empty if there is none."""
+        if self._proxies:
+            return ""
+        chosen = select_proxy(self.base_url, get_environ_proxies(self.base_url))
+        return proxy_shown(chosen) if chosen else ""
+
+
+def _broke_off(archive: BinaryIO, tries: Tries) -> None:
+    """Note of a body that did not come to its end what it began like."""
+    archive.seek(0)
+    tries.broken_off |= archive.read(len(HOLDS_MEMBERS)) == HOLDS_MEMBERS

@@ -1,26 +1,27 @@
 """When a request is sent again, and after what wait. Pure but for the log line and the sleep that is handed in.
 
-One `Tries` counts every request for a window, whoever sends it again: urllib3 for a status or a connection,
-`AmplitudeClient` for a body that broke off, `load` for an archive that is not sound.
+One `Tries` counts every request for a window, whoever sends it again: urllib3 for a status, `AmplitudeClient` for a
+connection, a body or an answer that is none, `load` for an archive that is not sound.
 """
 
 import logging
+import re
+from calendar import timegm
 from dataclasses import dataclass, field
+from email.utils import parsedate_tz
 from http import HTTPStatus
 from typing import Any, Self
 
 from urllib3 import BaseHTTPResponse, Retry
-from urllib3.exceptions import InvalidHeader
 
+from exporter.amplitude.answers import PASSING, REGIONS
+from exporter.amplitude.connection import Timer
 from exporter.clock import Deadline, Gate, OpenGate
-from exporter.errors import RetriableError, WindowTooBigError
+from exporter.errors import ExportError, RetriableError, WindowTooBigError
 from exporter.window import Window
 
 LONGEST_WAIT = 120.0
-"""Seconds. A Retry-After beyond it ends the attempt: the queue, or a person, tries again later."""
-
-LONGEST_RETRY_AFTER = 10**9
-"""Seconds. urllib3 would cut a Retry-After down to six hours, and the message would name what nobody said."""
+"""Seconds. A Retry-After beyond it ends the attempt: the queue, or a person, tries again later. Own waits end at it."""
 
 GATEWAY_TIMEOUTS_BEFORE_HALVING = 2
 
@@ -38,6 +39,8 @@ class Tries:
     deadline: Deadline
     made: int = 0
     gateway_timeouts: int = 0
+    broken_off: bool = False
+    """Whether a body began like an archive with something in it, and did not come to its end."""
     gate: Gate = field(default_factory=OpenGate)
 
     @property
@@ -45,8 +48,12 @@ class Tries:
         """Requests that may still be sent."""
         return self.total - self.made
 
-    def again(self, reason: str, error: Exception) -> None:
+    def again(self, reason: str, error: ExportError | None = None) -> None:
         """Wait before the next request for the window; if there is none left, the reason is the failure.
+
+        Args:
+            reason: why the last request failed; foreign text in it has passed its door.
+            error: the cause, if it is one of ours: a traceback shows it, and others quote what they like.
 
         Raises:
             RetriableError: the budget is used up, or `wait` raises it.
@@ -55,7 +62,7 @@ class Tries:
             raise RetriableError(
                 f"window {self.window}: {self.made} requests failed, the last one because of: {reason}. "
                 f"Nothing of the day is visible; try again later. If this goes on, look at AMP_BASE_URL "
-                f"({self.base_url}) and at https://status.amplitude.com"
+                f"({self.base_url}; {REGIONS}) and at https://status.amplitude.com"
             ) from error
         self.wait(reason)
 
@@ -68,12 +75,12 @@ class Tries:
             RetriableError: Amplitude asks for a longer wait than LONGEST_WAIT.
             DeadlineError: the wait would end after the day's deadline.
         """
-        seconds = self.delay * factor * 2 ** (self.made - 1) if given is None else given
-        if seconds > LONGEST_WAIT:
+        if given is not None and given > LONGEST_WAIT:
             raise RetriableError(
-                f"window {self.window}: {reason}, and Amplitude asks to wait {seconds:.0f} s, longer than the "
+                f"window {self.window}: {reason}, and Amplitude asks to wait {given:.0f} s, longer than the "
                 f"{LONGEST_WAIT:.0f} s this exporter waits. Try again after that time"
             )
+        seconds = min(self.delay * factor * 2 ** (self.made - 1), LONGEST_WAIT) if given is None else given
         log.warning(
             f"window {self.window}: request {self.made} of {self.total} failed ({reason}); "
             f"the next one follows in {seconds:g} s"
@@ -86,32 +93,41 @@ class Tries:
 
 
 class ExportRetry(Retry):
-    """urllib3's Retry with this exporter's waits: 5xx 1, 2, 4, 8 s; 429 2, 4, 8, 16 s; Retry-After wins."""
+    """urllib3's Retry with this exporter's waits: 5xx 1, 2, 4, 8 s; 429 2, 4, 8, 16 s; Retry-After wins.
 
-    def __init__(self, total: int | None, *, tries: Tries, **options: Any) -> None:
+    It sends a request again for its status only. An error leaves urllib3 as it is: else urllib3 would log it, with all
+    that a proxy or a server wrote, and `AmplitudeClient` knows better what can pass.
+    """
+
+    def __init__(self, total: int | None, *, tries: Tries, timer: Timer, **options: Any) -> None:
         options["allowed_methods"] = frozenset({"GET"})
-        options["status_forcelist"] = frozenset({HTTPStatus.TOO_MANY_REQUESTS, *range(500, 600)})
+        options["status_forcelist"] = PASSING
+        options["respect_retry_after_header"] = False  # `sleep` reads it; urllib3 would retry a 413 for it
         options["raise_on_status"] = False
-        options["retry_after_max"] = LONGEST_RETRY_AFTER
         super().__init__(total, **options)
         self._tries = tries
+        self._timer = timer
 
     def new(self, **changed: Any) -> Self:
         """A copy, as urllib3 makes one for every retry; the count of requests is shared."""
-        kept = {
+        same = {
             name: getattr(self, name) for name in ("total", "connect", "read", "redirect", "status", "other", "history")
         }
-        return type(self)(tries=self._tries, **kept | changed)
+        return type(self)(tries=self._tries, timer=self._timer, **same | changed)
 
     def increment(
         self,
         method: str | None = None,
         url: str | None = None,
         response: BaseHTTPResponse | None = None,
+        error: Exception | None = None,
         *args: Any,
         **options: Any,
     ) -> Self:
         """Called by urllib3 after a request that may be repeated; raises when none is left."""
+        if error is not None:
+            raise error
+        self._timer.check()
         if response is not None and response.status == HTTPStatus.GATEWAY_TIMEOUT:
             self._tries.gateway_timeouts += 1
             if self._tries.window.hours > 1 and self._tries.gateway_timeouts >= min(
@@ -119,32 +135,49 @@ class ExportRetry(Retry):
             ):
                 response.close()
                 raise WindowTooBigError(f"window {self._tries.window}: the gateway timed out twice (504)")
-        again = super().increment(method, url, response, *args, **options)
+        again = super().increment(method, url, response, error, *args, **options)
         if response is not None:
             response.close()  # else urllib3 reads the rest of the body before it waits, however long that takes
+        self._timer.stop()
         return again
 
     def sleep(self, response: BaseHTTPResponse | None = None) -> None:
-        """Wait before the request that follows, which is counted here."""
-        given, factor, last = None, 1, self.history[-1]
+        """Wait before the request that follows, which is counted and timed from here on."""
+        given, factor, tries = None, 1, self._tries
         too_many = response is not None and response.status == HTTPStatus.TOO_MANY_REQUESTS
         if response is not None:
             factor = 2 if too_many else 1
-            try:
-                given = self.get_retry_after(response)
-            except (InvalidHeader, ValueError, OverflowError):  # no number, no date, or a date beyond all calendars
-                log.warning(f"window {self._tries.window}: Amplitude sent a Retry-After that cannot be read")
-        reason = f"status {last.status}" if last.status else in_words(last.error)
-        self._tries.wait(reason, factor=factor, given=given, everybody=too_many)
-        self._tries.made += 1
+            given = _asked_wait(response, tries.window)
+        tries.wait(f"status {self.history[-1].status}", factor=factor, given=given, everybody=too_many)
+        tries.made += 1
+        self._timer.start(tries.deadline, tries.window)
 
 
-def in_words(error: Exception | None) -> str:
-    """The innermost reason of an error of requests or urllib3, on one line."""
-    inner: object = error
-    while isinstance(inner, Exception):
-        deeper = getattr(inner, "reason", None) or next((a for a in inner.args if isinstance(a, Exception)), None)
-        if not isinstance(deeper, Exception):
-            break
-        inner = deeper
-    return f"{type(inner).__name__}: {inner}".replace("\n", " ")
+def _asked_wait(response: BaseHTTPResponse, window: Window) -> float | None:
+    asked = response.headers.get("Retry-After")
+    if asked is None:
+        return None
+    try:
+        return seconds_asked(asked, response.headers.get("Date", ""))
+    except (ValueError, OverflowError, TypeError):  # no number, no date, or a date beyond all calendars
+        log.warning(f"window {window}: Amplitude sent a Retry-After that cannot be read")
+        return None
+
+
+def seconds_asked(retry_after: str, date: str) -> float:
+    """The wait that a Retry-After asks for, in seconds or as a date; ``date`` is the answer's own, by the same clock.
+
+    Raises:
+        ValueError, OverflowError, TypeError: it cannot be read.
+    """
+    if re.fullmatch(r"[0-9]{1,9}", retry_after.strip(), re.ASCII):
+        return int(retry_after)
+    return max(0.0, _moment(retry_after) - _moment(date))
+
+
+def _moment(text: str) -> float:
+    """Seconds since the epoch of a date as HTTP spells it; without a zone it is UTC."""
+    parts = parsedate_tz(text)
+    if parts is None:
+        raise ValueError(f"not a date: {text[:40]!r}")
+    return timegm((*parts[:6], 0, 0, 0)) - (parts[9] or 0)

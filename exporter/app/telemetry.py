@@ -4,11 +4,19 @@ With the app setting PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY the worker load
 logger `exporter` says to Application Insights. It attaches the invocation's trace context on its own thread, but runs
 a function that is not `async` on another one, so the function attaches it again. Nothing is imported here that the
 worker has not loaded: without telemetry this costs nothing.
+
+No line of ours holds a secret. A traceback may, for it quotes what nobody thought of: `hide` sees to that.
 """
 
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+
+from exporter.foreign import Foreign
+
+OURS = "exporter"
 
 
 @contextmanager
@@ -26,3 +34,35 @@ def operation(trace_parent: str, trace_state: str) -> Iterator[None]:
         yield
     finally:
         context.detach(token)
+
+
+def hide(secrets: tuple[str, ...]) -> None:
+    """Blank ``secrets`` in whatever the exporter logs from now on, tracebacks included, wherever it is sent."""
+    hiding = _Hiding.of(secrets)
+    for logger in (logging.getLogger(), logging.getLogger(OURS)):
+        for handler in logger.handlers:
+            if hiding not in handler.filters:  # in one step: another invocation may be logging
+                handler.filters = [one for one in handler.filters if not isinstance(one, _Hiding)] + [hiding]
+
+
+class _Hiding(logging.Filter):
+    """Makes one text of a record of ours, and blanks what is secret in it."""
+
+    def __init__(self, foreign: Foreign) -> None:
+        super().__init__()
+        self._foreign = foreign
+
+    @staticmethod
+    @cache
+    def of(secrets: tuple[str, ...]) -> "_Hiding":
+        """The one for these secrets."""
+        return _Hiding(Foreign(secrets))
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every record through."""
+        if record.name.split(".")[0] == OURS:
+            text = record.getMessage()
+            if record.exc_info:
+                text = f"{text}\n{logging.Formatter().formatException(record.exc_info)}"
+            record.msg, record.args, record.exc_info = self._foreign.blanked(text), (), None
+        return True

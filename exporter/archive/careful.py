@@ -1,98 +1,75 @@
-"""Which lines are events: one JSON object each, proven without changing a byte.
+"""The careful path: line by line, which are events: one JSON object each, proven without changing a byte.
 
-The careful path, line by line: one UTF-8 check and one strict parse with `msgspec` (which checks JSON's grammar in what
-it skips, but not UTF-8). A line that is refused there gets a second opinion from the standard library's parser: it
-accepts what is legal and unusual (a lone surrogate escape) and knows the reason for what is not. Most lines never come
-here: `prover` proves a block of them at once, with the same result.
+One UTF-8 check and one strict parse with `msgspec`, which checks JSON's grammar in what it skips, but not UTF-8. A line
+that is refused there (half of a surrogate pair, great depth, and all that is no JSON) gets a second opinion from
+`grammar`. Nothing of a line is built. Most lines never come here: the fast path proves a block of them at once, with
+the same result.
 """
 
-import json
 import re
-from collections.abc import Iterator
+from codecs import utf_8_decode
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import msgspec
 
+from exporter.archive.dates import HEAD, date_of, first_date, may_escape_time
+from exporter.archive.grammar import stops_at
+from exporter.archive.unusual import checks_for, is_deep
+
+LONGEST_REFUSED = 4 << 20
+"""Bytes. A longer line gets no second opinion, which takes up to three seconds at worst for so many."""
+_UNPROVEN = f"longer than {LONGEST_REFUSED} bytes and unusual: it cannot be proven within bounds"
+_PIECE = 1 << 16
+
 
 class _Event(msgspec.Struct, gc=False):
-    event_time: str | None = None  # anything else is for the second opinion: it must not be built here
+    event_time: msgspec.Raw = msgspec.Raw(b"null")
 
 
 _parse = msgspec.json.Decoder(_Event).decode
+_blank = re.compile(rb"[ \t\r\n]*+\Z").match
+_CONSTANT = re.compile(rb"NaN|-?Infinity").match
 
-_LETTER = re.compile(rb"\\u00[567]")  # of "event_time", escaped
-NO_DATE = "none"
-MOST_DAYS = 4_000
-OTHER_DAYS = "other"
-
-
-def plain_date(line: bytes) -> str | None:
-    """The date of ``line`` (without its end) if it is plainly an event; None if it needs a second opinion."""
-    try:
-        line.decode()
-        time = _parse(line).event_time
-    except (UnicodeDecodeError, msgspec.DecodeError, RecursionError):
-        return None
-    if line.count(b'"event_time"') > 1 or (b"\\" in line and _LETTER.search(line)):
-        return event_date(line)
-    return _date(time)
+Reject = Callable[[int, str, "bytes | memoryview"], None]
+"""Told of a line that is no event: its number in the block (1 is the first), the reason, its bytes without its end."""
 
 
-def fault(line: bytes) -> str | None:
-    """Why ``line`` (without its end) is no event, or None if it is one. Quotes nothing of the line."""
-    try:
-        text = line.decode()
-    except UnicodeDecodeError as error:
-        return f"not UTF-8 at byte {error.start + 1}"
-    try:
-        found = json.loads(text, parse_constant=_refuse, parse_int=_skip, parse_float=_skip)
-    except json.JSONDecodeError as error:
-        return f"not JSON at character {error.pos + 1}: {error.msg}"
-    except ValueError as error:
-        return str(error)
-    except RecursionError:
-        return None if _parses(line) else "nested too deeply"
-    return None if isinstance(found, dict) else "not a JSON object"
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The events of a block as a block of their own, and how many events, ``unusual`` ones, and lines there are."""
+
+    text: bytes
+    events: int
+    unusual: int
+    lines: int
 
 
-def event_date(line: bytes) -> str:
-    """The date of a line that `fault` accepts: the first ten characters of its first ``event_time``, or "none".
-
-    JSON lets a name come twice. simdjson finds the first and msgspec the last one; here and there the first counts.
-    """
-    outermost: list[tuple[str, object]] = []
-
-    def keep(pairs: list[tuple[str, object]]) -> None:
-        outermost[:] = pairs  # the outermost object is the last to end
-
-    try:
-        json.loads(line, object_pairs_hook=keep, parse_int=_skip, parse_float=_skip)
-    except RecursionError:
-        try:
-            return _date(_parse(line).event_time)
-        except RecursionError:  # at the very bound, where a frame more is too many
-            return NO_DATE
-    return _date(next((value for name, value in outermost if name == "event_time"), None))
-
-
-def keys(line: bytes) -> frozenset[str]:
-    """The names of a line's columns; empty if the line is no JSON object."""
-    try:
-        return frozenset(msgspec.json.decode(line, type=dict[str, msgspec.Raw]))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return frozenset()
-
-
-def add_days(total: dict[str, int], found: dict[str, int]) -> None:
-    """Add counts per date; what is no date counts as "none", and past MOST_DAYS dates as "other"."""
-    for text, count in found.items():
-        day = text if _is_date(text) else NO_DATE
-        if day not in total and len(total) >= MOST_DAYS:
-            day = OTHER_DAYS
-        total[day] = total.get(day, 0) + count
-
-
-def _date(time: object) -> str:
-    return time[:10] if type(time) is str else NO_DATE
+def check_lines(block: bytes, days: dict[str, int], reject: Reject) -> Checked:
+    r"""Look at each line of ``block``, which ends with ``\n``; count the events' dates in ``days``."""
+    lines = block.count(b"\n")
+    checks, escaped = checks_for(block), may_escape_time(block)
+    alone = lines == 1
+    good: list[bytes] = []
+    unusual = 0
+    for number, line in enumerate((block,) if alone else lines_of(block[:-1]), start=1):  # alone it is never copied
+        if _blank(line):
+            continue
+        date, reason = examine(line, escaped=escaped)
+        if reason:
+            content = memoryview(line)[: len(line) - _end_of(line)] if alone else line
+            reject(number, reason, content)
+            continue
+        days[date] = days.get(date, 0) + 1
+        unusual += any(check(line) for check in checks) if checks else 0
+        good.append(line)
+    if alone:
+        text = good[0] if good else b""
+        if text.endswith(b"\r\n"):
+            text = b"".join((memoryview(text)[:-2], b"\n"))
+    else:
+        text = b"".join(line + b"\n" for line in good)
+    return Checked(text, len(good), unusual, lines)
 
 
 def lines_of(block: bytes) -> Iterator[bytes]:
@@ -101,26 +78,50 @@ def lines_of(block: bytes) -> Iterator[bytes]:
         yield line.removesuffix(b"\r")
 
 
-def _is_date(text: str) -> bool:
-    return (
-        text.isascii()
-        and len(text) == len("2025-11-06")
-        and text[4] == text[7] == "-"
-        and ((text[:4] + text[5:7] + text[8:]).isdecimal())
-    )
+def examine(line: bytes, *, escaped: bool = True) -> tuple[str, str]:
+    """The date of ``line`` and no reason if it is an event; else a reason, which quotes nothing of the line.
 
-
-def _parses(line: bytes) -> bool:
+    ``escaped`` is whether it may name ``event_time`` with an escape. A line end may stand at its end.
+    """
     try:
-        _parse(line)
+        _check_utf8(line)
+    except UnicodeDecodeError as error:
+        return "", f"not UTF-8 at byte {error.start + 1}"
+    try:
+        time = memoryview(_parse(line).event_time)
     except (msgspec.DecodeError, RecursionError):
-        return False
-    return True
+        reason = _second_opinion(line)
+        return ("", reason) if reason else (first_date(line), "")
+    if len(line) - _end_of(line) > LONGEST_REFUSED and is_deep(line):  # how deep msgspec goes is up to Python
+        return "", _UNPROVEN
+    several = escaped or line.count(b'"event_time"') > 1
+    return (first_date(line) if several else date_of(time[:HEAD].tobytes())), ""
 
 
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON value")
+def _second_opinion(line: bytes) -> str:
+    length = len(line) - _end_of(line)  # so that neither bound nor place depends on it
+    if length > LONGEST_REFUSED:
+        return _UNPROVEN
+    line = line[:length]
+    place = stops_at(line)
+    if place is None:
+        return "" if line.lstrip(b" \t\r").startswith(b"{") else "not a JSON object"
+    if constant := _CONSTANT(line, place):
+        return f"{constant[0].decode()} is no JSON value (byte {place + 1})"
+    return f"not JSON at byte {place + 1}"
 
 
-def _skip(_number: str) -> None:
-    return None
+def _end_of(line: bytes) -> int:
+    """Length of the line's end, if it has one."""
+    return line.endswith(b"\n") + line.endswith(b"\r\n")
+
+
+def _check_utf8(line: bytes) -> None:
+    """In pieces: decoded at once, a line may take four times its size."""
+    at = 0
+    while at < len(line):
+        try:
+            at += utf_8_decode(line[at : at + _PIECE], "strict", at + _PIECE >= len(line))[1]
+        except UnicodeDecodeError as error:
+            error.start += at
+            raise

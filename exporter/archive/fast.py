@@ -6,8 +6,8 @@
 
 Nobody can guess the key, so it stands in the text only where it was put. If the array comes out as object, key, object,
 key, 0, then every line is exactly one object: without the key, an object torn over two lines could hide behind a line
-that holds two. simdjson checks UTF-8 and the grammar of everything. It refuses some legal JSON (a lone surrogate
-escape, a number of 30 digits, deep nesting); a block that is refused here goes line by line through `events`.
+that holds two. simdjson checks UTF-8 and the grammar of everything. It refuses some legal JSON, all of it `unusual`; a
+block that is refused here goes line by line through `careful`.
 """
 
 import logging
@@ -16,7 +16,7 @@ from collections.abc import Callable
 from functools import cache
 from types import ModuleType
 
-from exporter.archive.careful import NO_DATE
+from exporter.archive.dates import NO_DATE
 
 LARGEST = 1 << 18
 """Bytes of a block; simdjson takes up to 14 times as much memory."""
@@ -24,32 +24,33 @@ _BEGIN, _END = b"[", b"0]"
 
 log = logging.getLogger(__name__)
 
-Prove = Callable[[bytes, dict[str, int]], int | None]
+FastPath = Callable[[bytes, dict[str, int]], int | None]
 r"""Counts the events of a block of whole lines, each with its ``\n``; None if it is not plainly one event a line.
 
-Adds the dates of ``event_time`` to the dict of a block that it takes.
+Adds what the dates of ``event_time`` are (text that may be none) to the dict of a block that it takes. No event of such
+a block is unusual.
 """
 
 
-def careful(_block: bytes, _days: dict[str, int]) -> None:
+def no_fast_path(_block: bytes, _days: dict[str, int]) -> None:
     """Takes no block: every line goes the careful way."""
 
 
-def prover() -> Prove:
-    """The fast path with a key and a parser of its own, or `careful` where simdjson is not installed."""
+def fast_path() -> FastPath:
+    """The fast path with a key and a parser of its own, or `no_fast_path` where simdjson is not installed."""
     simdjson = _simdjson()
-    return _Prover(simdjson).prove if simdjson else careful
+    return _Blocks(simdjson).count_events if simdjson else no_fast_path
 
 
-class _Prover:
+class _Blocks:
     def __init__(self, simdjson: ModuleType) -> None:
         self._parse = simdjson.Parser().parse
         self._object = simdjson.Object
         self._key = secrets.token_hex(8)
         self._after_each = f',"{self._key}",'.encode()
 
-    def prove(self, block: bytes, days: dict[str, int]) -> int | None:
-        """See Prove."""
+    def count_events(self, block: bytes, days: dict[str, int]) -> int | None:
+        """See FastPath."""
         if len(block) > LARGEST or b"\r" in block:  # an event's bytes end before a CR
             return None
         array = b"".join((_BEGIN, block.replace(b"\n", self._after_each), _END))

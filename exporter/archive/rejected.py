@@ -1,19 +1,45 @@
-"""Lines that are no events, kept aside so that every byte of them can be had back.
+"""Lines that are no events, kept aside so that every byte of them can be had back: their records, written and read.
 
 One JSON object a line: ``member``, ``line`` (1 is the first), ``reason``, and the line's bytes as ``text``, or as
-``base64`` where they are not UTF-8 or the line is too long to be held in memory.
+``base64`` where they are not UTF-8 or more than LONGEST_TEXT.
 """
 
 import base64
 import hashlib
 import json
 import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import BinaryIO, Self
+
+import msgspec
 
 from exporter.errors import RejectedError
 
-_TRIPLE = 3
-_PIECE = 1 << 20
+LONGEST_TEXT = 1 << 16
+"""Bytes of a line that is kept as text. A longer one goes to the file in pieces, as base64: no copy is in memory."""
+_PIECE = 3 << 14  # base64 makes four characters of each three bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedLine:
+    """Where a line that was rejected stood (``line`` 1 is the member's first), and why it was; not what it holds."""
+
+    member: str
+    line: int
+    reason: str
+
+
+def read_rejected(records: bytes) -> Iterator[RejectedLine]:
+    """What `RejectedLines` wrote, in its order; whatever cannot be read is left out."""
+    read = msgspec.json.Decoder(RejectedLine).decode
+    start = 0
+    while start < len(records):
+        end = records.find(b"\n", start) + 1 or len(records)
+        with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # the others can still be read
+            yield read(memoryview(records)[start:end])
+        start = end
 
 
 class RejectedLines:
@@ -24,7 +50,6 @@ class RejectedLines:
         self._limit = limit
         self._size = 0
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - __exit__ closes it
-        self._odd = b""  # bytes of a long line that wait for the rest of their base64 triple
 
     def __enter__(self) -> Self:
         return self
@@ -32,37 +57,29 @@ class RejectedLines:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def add(self, member: str, line: int, reason: str, content: bytes) -> None:
+    def add(self, member: str, line: int, reason: str, content: bytes | memoryview) -> None:
         """Keep one line, given without its line end.
 
         Raises:
             RejectedError: the rejected lines take more than the limit.
         """
         record: dict[str, str | int] = {"member": member, "line": line, "reason": reason}
-        try:
-            record["text"] = content.decode()
-        except UnicodeDecodeError:
-            record["base64"] = base64.b64encode(content).decode()
-        self._write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
+        if len(content) <= LONGEST_TEXT:
+            try:
+                record["text"] = bytes(content).decode()
+            except UnicodeDecodeError:
+                record["base64"] = base64.b64encode(content).decode()
+            text = _spelled(record) + b"\n"
+            self._take(len(text))
+            self._file.write(text)
+        else:
+            before, after = _spelled(record | {"base64": ""})[: -len('"}')], b'"}\n'
+            self._take(len(before) + -(-len(content) // 3) * 4 + len(after))
+            self._file.write(before)
+            for start in range(0, len(content), _PIECE):
+                self._file.write(base64.b64encode(content[start : start + _PIECE]))
+            self._file.write(after)
         self.count += 1
-
-    def begin_long(self, member: str, line: int, reason: str) -> None:
-        """Open the record of a line that comes in pieces."""
-        record = json.dumps({"member": member, "line": line, "reason": reason, "base64": ""}, ensure_ascii=False)
-        self._write(record.encode()[: -len('"}')])
-        self.count += 1
-
-    def add_long(self, piece: bytes) -> None:
-        """The next piece of the long line."""
-        held = self._odd + piece
-        whole = len(held) - len(held) % _TRIPLE
-        self._odd = held[whole:]
-        self._write(base64.b64encode(memoryview(held)[:whole]))
-
-    def end_long(self) -> None:
-        """Close the record of the long line."""
-        self._write(base64.b64encode(self._odd) + b'"}\n')
-        self._odd = b""
 
     def mark(self) -> tuple[int, int]:
         """Where the file stands, for `back`."""
@@ -71,7 +88,6 @@ class RejectedLines:
     def back(self, mark: tuple[int, int]) -> None:
         """Forget everything since ``mark``."""
         self._size, self.count = mark
-        self._odd = b""
         self._file.seek(self._size)
         self._file.truncate()
 
@@ -89,11 +105,14 @@ class RejectedLines:
         self._file.seek(0)
         return self._file
 
-    def _write(self, record: bytes) -> None:
-        if self._size + len(record) > self._limit:
+    def _take(self, size: int) -> None:
+        if self._size + size > self._limit:
             raise RejectedError(
                 f"the rejected lines of the day take more than {self._limit} bytes (a quarter of EXPORT_TMP_LIMIT_MB). "
                 "That is more than is kept: raise the setting to see them, or ask Amplitude's support about the day"
             )
-        self._file.write(record)
-        self._size += len(record)
+        self._size += size
+
+
+def _spelled(record: dict[str, str | int]) -> bytes:
+    return json.dumps(record, ensure_ascii=False).encode()

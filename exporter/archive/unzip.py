@@ -1,7 +1,7 @@
 """An archive of a window becomes verified blocks of events.
 
-Everything is checked on the way: each member's name and hour, each CRC, each gzip trailer, each line. Memory is
-bounded whatever the archive, the member or the line holds.
+Everything is checked on the way: each byte of the ZIP, each member's name and hour, each CRC, each gzip trailer, each
+line. Memory is bounded whatever the archive, the member or the line holds.
 """
 
 from collections import Counter
@@ -10,26 +10,37 @@ from dataclasses import dataclass, field
 from io import SEEK_END
 from typing import BinaryIO
 
-from exporter.archive.careful import add_days, event_date, fault, keys, lines_of, plain_date
-from exporter.archive.fast import Prove, prover
-from exporter.archive.lines import LongPiece, whole_lines
-from exporter.archive.members import Room, inflate, members, open_archive
+from exporter.archive.careful import Checked, check_lines
+from exporter.archive.columns import Columns
+from exporter.archive.dates import add_days, count_days
+from exporter.archive.fast import FastPath, fast_path
+from exporter.archive.lines import LongLineError, whole_lines
+from exporter.archive.members import Allowance, hours_named, inflate, members
 from exporter.archive.rejected import RejectedLines
+from exporter.errors import BadArchiveError
 from exporter.report import Progress, Step, no_progress
 from exporter.window import Window
 
-LONGEST_LINE = 64 << 20
-"""Bytes of a line without its line feed; a longer one is rejected as too long."""
-BLOCK = 1 << 16
-"""Bytes. Twice as much gains nothing that can be measured, and takes more memory."""
-MOST_COLUMN_SETS = 100
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """In bytes: how much is inflated at a time, and the longest ``line`` (without its line feed), not less than that.
+
+    A longer line fails the day. The block never changes the result.
+    """
+
+    block: int = 1 << 17
+    line: int = 16 << 20
+
+
+BOUNDS = Bounds()
 
 
 @dataclass(frozen=True, slots=True)
 class Events:
     r"""A block of verified events of one hour: ``count`` lines, each ending with ``\n``.
 
-    A block whose lines were all blank or rejected has none, and passes by all the same: so a deadline is looked at.
+    It may hold none: lines were blank or rejected, or a long line is still coming in. So a deadline is looked at.
     """
 
     hour: int
@@ -39,14 +50,22 @@ class Events:
 
 @dataclass
 class Tally:
-    """What has been found so far: per hour, per event date, per project; and where the rejected lines go."""
+    """What has been found so far, and where the rejected lines go.
+
+    ``members`` and ``projects`` hold all that the archive's directory names before the first member is read: that much
+    is known of an archive that turns out to be damaged. ``events`` are counted by hour, ``event_days`` by date.
+    ``proven`` events were in members that were read to their end.
+    ``unusual`` events are legal JSON that loaders stumble over, see `exporter.archive.unusual`.
+    """
 
     rejected: RejectedLines
     members: Counter[int] = field(default_factory=Counter)
     events: Counter[int] = field(default_factory=Counter)
+    proven: Counter[int] = field(default_factory=Counter)
     event_days: dict[str, int] = field(default_factory=dict)
     projects: set[str] = field(default_factory=set)
-    columns: set[frozenset[str]] = field(default_factory=set)
+    columns: Columns = field(default_factory=Columns)
+    unusual: int = 0
 
     def add(self, window: "Tally") -> None:
         """Add what was found in one more window; its rejected lines are in the same place already."""
@@ -54,7 +73,8 @@ class Tally:
         self.events += window.events
         add_days(self.event_days, window.event_days)
         self.projects |= window.projects
-        self.columns |= window.columns
+        self.columns.add(window.columns)
+        self.unusual += window.unusual
 
 
 def unzip(
@@ -63,77 +83,68 @@ def unzip(
     tally: Tally,
     progress: Progress = no_progress,
     *,
-    longest_line: int = LONGEST_LINE,
-    block: int = BLOCK,
-    prove: Prove | None = None,
+    bounds: Bounds = BOUNDS,
+    fast: FastPath | None = None,
 ) -> Iterator[Events]:
     """Yield the events of ``archive`` in order of hour, part and line; count and reject on the way into ``tally``.
 
-    ``block``, in bytes and at most ``longest_line``, is how much is inflated at a time. ``prove`` is the fast path
-    (default: the usual one). Neither ever changes the result.
+    ``fast`` is the fast path (default: the usual one). Neither it nor the block of ``bounds`` changes the result.
 
     Raises:
         BadArchiveError: the archive is not whole, not sound, or not of this window.
+        LongLineError: a line is longer than the bound.
         RejectedError: the rejected lines take too much room.
     """
     size = archive.seek(0, SEEK_END)
-    room, prove = Room(size), prove or prover()
-    with open_archive(archive) as opened:
-        for member in members(opened, window):
-            tally.members[member.hour] += 1
-            tally.projects.add(member.project)
-            pieces = inflate(opened, member, room, block)
-            for text, count in _events(member.name, pieces, tally, longest_line, prove):
-                tally.events[member.hour] += count
-                yield Events(member.hour, text, count)
-            progress(Step.UNZIPPING, archive.tell(), size)
+    allowance, fast = Allowance(size), fast or fast_path()
+    try:
+        found = members(archive, window)
+    except BadArchiveError:
+        tally.members.update(hours_named(archive, window))
+        raise
+    tally.members.update(member.hour for member in found)
+    tally.projects.update(member.project for member in found)
+    for member in found:
+        lines = _Lines(member.name, tally, fast)
+        for text, count in lines.events(inflate(archive, member, allowance, bounds.block), bounds.line):
+            tally.events[member.hour] += count
+            yield Events(member.hour, text, count)
+        tally.proven[member.hour] = tally.events[member.hour]
+        progress(Step.UNZIPPING, archive.tell(), size)
 
 
-def _events(
-    name: str, pieces: Iterator[bytes], tally: Tally, longest: int, prove: Prove
-) -> Iterator[tuple[bytes, int]]:
-    number = 0  # of lines seen, blank ones too
-    for found in whole_lines(pieces, longest):
-        if isinstance(found, bytes):
-            if not number and len(tally.columns) < MOST_COLUMN_SETS:
-                tally.columns.add(keys(found[: found.index(b"\n")]))
-            days: dict[str, int] = {}
-            count = prove(found, days)
-            text, lines = found, count
-            if count is None:
-                days = {}
-                text, count, lines = _careful(name, number, found, tally.rejected, days)
-            add_days(tally.event_days, days)
-            number += lines or 0
-            yield text, count
+class _Lines:
+    """The lines of one member."""
+
+    def __init__(self, member: str, tally: Tally, fast: FastPath) -> None:
+        self._member, self._tally, self._fast = member, tally, fast
+        self._seen = 0  # lines so far, blank ones too
+
+    def events(self, pieces: Iterator[bytes], longest: int) -> Iterator[tuple[bytes, int]]:
+        """Blocks of events, and how many each holds."""
+        try:
+            for block in whole_lines(pieces, longest):
+                yield self._check(block) if block else (b"", 0)
+        except LongLineError:
+            raise LongLineError(
+                f"line {self._seen + 1} of member {self._member!r} is longer than {longest} bytes. Amplitude's events "
+                "are far smaller, so this is a fault of the archive: ask Amplitude's support about that hour"
+            ) from None
+
+    def _check(self, block: bytes) -> tuple[bytes, int]:
+        """Count the events of ``block`` and their dates, and keep what is none aside."""
+        if not self._seen:
+            self._tally.columns.note(memoryview(block)[: block.index(b"\n")])
+        days: dict[str, int] = {}
+        count = self._fast(block, days)
+        if count is None:
+            checked = check_lines(block, days := {}, self._reject)
         else:
-            number += _reject_long(name, number + 1, found, longest, tally.rejected)
+            checked = Checked(block, events=count, unusual=0, lines=count)
+        count_days(self._tally.event_days, days)
+        self._tally.unusual += checked.unusual
+        self._seen += checked.lines
+        return checked.text, checked.events
 
-
-def _careful(
-    name: str, before: int, block: bytes, rejected: RejectedLines, days: dict[str, int]
-) -> tuple[bytes, int, int]:
-    """Line by line: the good lines as a block of their own, how many they are, how many lines there were."""
-    good, number = [], before
-    for number, line in enumerate(lines_of(block[:-1]), start=before + 1):
-        if not line.strip(b" \t\r"):
-            continue
-        date = plain_date(line)
-        if date is None:
-            if reason := fault(line):
-                rejected.add(name, number, reason, line)
-                continue
-            date = event_date(line)
-        days[date] = days.get(date, 0) + 1
-        good.append(line)
-    return b"".join(line + b"\n" for line in good), len(good), number - before
-
-
-def _reject_long(name: str, number: int, piece: LongPiece, longest: int, rejected: RejectedLines) -> int:
-    """Pass a piece on; returns how many lines ended with it."""
-    if piece.first:
-        rejected.begin_long(name, number, f"longer than {longest} bytes")
-    rejected.add_long(piece.text)
-    if piece.last:
-        rejected.end_long()
-    return int(piece.last)
+    def _reject(self, number: int, reason: str, content: bytes | memoryview) -> None:
+        self._tally.rejected.add(self._member, self._seen + number, reason, content)

@@ -151,6 +151,10 @@ def _add_days(parser: argparse.ArgumentParser) -> None:
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-q", "--quiet", action="store_true", help="say nothing unless something is wrong")
+    _add_json(parser)
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the result as JSON; log lines go to stderr anyway")
 
 
@@ -179,6 +183,7 @@ OPTIONS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "backfill": _backfill,
     "status": _status,
     "verify": _verify,
+    "doctor": _add_json,
     "simulate": _simulate,
     "demo": lambda _: None,
 }

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from exporter.cli.call import DONE, FAILED, Call
 from exporter.cli.check import problems
-from exporter.cli.documents import status_document, verify_document
 from exporter.cli.logs import log_to_console
+from exporter.cli.results import doctor_document, status_document, verify_document
 from exporter.cli.show import print_json, print_status, print_table, print_verified, printable
 from exporter.days.coverage import Coverage, Row
 from exporter.days.due import due_days
@@ -78,15 +78,16 @@ def _print_check(found: Sequence[tuple[date, str]], *, quiet: bool) -> None:
 
 def _write_page(path: Path, coverage: Coverage, days: Days, settings: Settings, now: datetime) -> None:
     """The coverage page, in one step: whoever looks at the file sees the old page or the new one."""
-    from exporter.pages.page import render  # noqa: PLC0415 - see above
+    from exporter.pages.page import Frame, render  # noqa: PLC0415 - see above
     from exporter.pages.rejections import read_rejections  # noqa: PLC0415 - see above
+    from exporter.pages.shown import showing  # noqa: PLC0415 - see above
 
     remote = settings.storage_url or settings.storage_connection_string
     place = f"{settings.container}/{settings.prefix}" if remote else f"{settings.data_dir}/{settings.prefix}"
-    rejections = read_rejections(days, coverage.rows)
+    rejections, frame = read_rejections(days, coverage.rows), Frame(place, now, showing(settings))
     making = path.with_name(f".{path.name}.new")
     try:
-        making.write_text(render(coverage, coverage.rows, rejections, days.timing, place, now), encoding="utf-8")
+        making.write_text(render(coverage, coverage.rows, rejections, days.timing, frame), encoding="utf-8")
         making.replace(path)
     except OSError as error:
         raise SettingsError(f"--html {path} cannot be written: {error.strerror}") from error
@@ -120,6 +121,17 @@ def _on_record(days: Days, now: datetime, *, every: bool) -> list[date]:
     coverage = days.coverage(now)
     oldest = date.min if every else coverage.yesterday - timedelta(days=days.timing.lookback_days)
     return [row.day for row in coverage.rows if row.day >= oldest]
+
+
+def _doctor(call: Call) -> int:
+    from exporter.doctor.checks import check_all  # noqa: PLC0415 - this command only
+
+    found = check_all(call.environment, call.clock, new_run(call.clock.now()))
+    if call.arguments.json:
+        print_json(doctor_document(found))
+    else:
+        print_table(("check", "result", "what was found"), [(c.name, c.result, c.sentence) for c in found.checks])
+    return DONE if found.ok else FAILED
 
 
 def _simulate(call: Call) -> int:
@@ -165,6 +177,7 @@ def _demo(call: Call) -> int:
 COMMANDS: dict[str, Callable[[Call], int]] = {
     "status": _status,
     "verify": _verify,
+    "doctor": _doctor,
     "simulate": _simulate,
     "demo": _demo,
 }

@@ -4,18 +4,13 @@ Every document has the same envelope, and a name means the same wherever it stan
 one goes or changes its meaning, VERSION is raised.
 """
 
-from collections.abc import Iterable, Sequence
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-from exporter.days.coverage import Coverage, Row
-from exporter.days.verify import Verified
-
-if TYPE_CHECKING:
-    from exporter.run.book import RunResult
+from exporter.days.coverage import Row
 
 VERSION: Literal[1] = 1
 
@@ -86,8 +81,8 @@ class Day(msgspec.Struct, kw_only=True):
 
     day: Annotated[date, Meta(description="UTC")]
     state: Annotated[
-        Literal["final", "provisional", "empty", "running", "failed", "damaged", "missing"],
-        Meta(description="in one word; final, provisional and empty days are whole"),
+        Literal["final", "provisional", "empty", "running", "failed", "damaged", "missing", "newer"],
+        Meta(description="final, provisional and empty days are whole; newer: by a later version"),
     ]
     events: Annotated[int, Meta(description="in the dump")]
     bytes: Annotated[int, Meta(description="of the dump")]
@@ -141,63 +136,27 @@ class VerifyDocument(Document, kw_only=True):
     repaired: Annotated[Exports | None, Meta(description="what `--repair` did; null without it")]
 
 
+class Check(msgspec.Struct, kw_only=True):
+    """One check of the doctor's."""
+
+    name: Annotated[str, Meta(description="what was checked")]
+    result: Annotated[Literal["ok", "warning", "failed"], Meta(description="in one word")]
+    sentence: Annotated[str, Meta(description="what was found, and what is to do")]
+
+
+class DoctorDocument(Document, kw_only=True):
+    """Printed by `doctor`."""
+
+    run: Annotated[str, Meta(description="the id of this call, in what it writes and deletes")]
+    checks: Annotated[list[Check], Meta(description="in their order")]
+
+
 DOCUMENTS: dict[str, type[Document]] = {
     "export": ExportDocument,
     "run": ExportDocument,
     "backfill": ExportDocument,
     "status": StatusDocument,
     "verify": VerifyDocument,
+    "doctor": DoctorDocument,
 }
 """The type of each command's document."""
-
-
-def exports_of(result: "RunResult") -> Exports:
-    """What became of the days of a run."""
-    return Exports(
-        done=[
-            Exported(
-                day=done.manifest.day,
-                outcome=done.outcome.value,
-                state=done.manifest.state,
-                dump=done.manifest.dump,
-                events=done.manifest.events,
-                bytes=done.manifest.size,
-                rejected=done.manifest.rejected,
-                sha256=done.manifest.sha256,
-            )
-            for done in result.done
-        ],
-        failed=[Failed(day=day, kind=error.kind, reason=str(error)) for day, error in result.failed],
-        not_tried=list(result.not_tried),
-    )
-
-
-def export_document(command: str, result: "RunResult") -> ExportDocument:
-    """What `export`, `run` and `backfill` print."""
-    found = exports_of(result)
-    return ExportDocument(
-        command=command, ok=result.ok, done=found.done, failed=found.failed, not_tried=found.not_tried
-    )
-
-
-def status_document(
-    coverage: Coverage, rows: Sequence[Row], due: Sequence[date], problems: Sequence[tuple[date, str]] | None
-) -> StatusDocument:
-    """What `status` prints."""
-    return StatusDocument(
-        command="status",
-        ok=not problems,
-        newest=coverage.newest,
-        missing=coverage.missing,
-        due=list(due),
-        problems=None if problems is None else [Problem(day=day, problem=text) for day, text in problems],
-        days=[Day.of(row) for row in rows],
-    )
-
-
-def verify_document(found: Iterable[Verified], repaired: Exports | None, *, ok: bool) -> VerifyDocument:
-    """What `verify` prints."""
-    days = [
-        Read(day=one.day, events=one.events, bytes=one.size, problem=one.problem, damaged=one.damaged) for one in found
-    ]
-    return VerifyDocument(command="verify", ok=ok, days=days, repaired=repaired)

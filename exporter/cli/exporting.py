@@ -9,9 +9,9 @@ from datetime import date
 from exporter import report
 from exporter.cli.call import DONE, FAILED, Call
 from exporter.cli.display import Display
-from exporter.cli.documents import export_document, exports_of, verify_document
 from exporter.cli.logs import log_to_console, log_to_file
 from exporter.cli.ping import Ping
+from exporter.cli.results import export_document, exports_of, verify_document
 from exporter.cli.show import print_json, print_run, print_verified
 from exporter.cli.stopping import hang_up
 from exporter.clock import SharedGate
@@ -100,6 +100,7 @@ def _exporting(call: Call, do: Callable[[Work], RunResult], found: Sequence[Veri
         display = Display(call.clock.monotonic, quiet=quiet, lines=not as_json and not call.shown)
         log_to_console(settings, display.console)
         log_to_file(settings, now)
+        log.info(report.program())
         if found is None:  # else it has been said
             call.warn()
         around.enter_context(ping.around())

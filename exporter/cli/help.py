@@ -103,6 +103,14 @@ HELP = {
         "0 all fits, 1 something does not, 2 wrong usage or settings, 130 interrupted",
         (*LOOKS, *(name for name in EXPORTS if name not in LOOKS)),
     ),
+    "doctor": Help(
+        "check settings, keys, store, room and clock without exporting a day",
+        "Check in ten seconds what an export needs: settings, keys, clock, the store and the rights in it, room for "
+        "working files. No day is exported, and nothing is left behind.",
+        (("", "is all as it should be?"), ("--json", "the same for programs")),
+        "0 an export can begin, 1 a check failed, 2 wrong usage",
+        tuple(name for name in EXPORTS if name not in {"EXPORT_PING_URL", *LOGS}),
+    ),
     "simulate": Help(
         "serve a simulated Amplitude Export API on this machine",
         "Serve an Export API with made-up events, and with faults if they are named.",

@@ -1,6 +1,5 @@
 """Logging of the command line: the console and a file, times in UTC, nothing secret."""
 
-import base64
 import logging
 import os
 import re
@@ -11,12 +10,12 @@ from io import TextIOWrapper
 from pathlib import Path
 
 from exporter.errors import SettingsError
+from exporter.foreign import Foreign
+from exporter.pages.shown import secrets_of
 from exporter.report import quiet_libraries
 from exporter.settings import Settings
 
 FORMAT = "%(asctime)s - %(levelname)s - %(message)s"
-SHORTEST_SECRET = 4
-BLANKED = "***"
 STAMP = "%Y%m%d_%H%M%S"
 NAME = re.compile(r"log_([0-9]{8}_[0-9]{6})\.log")
 
@@ -24,27 +23,20 @@ log = logging.getLogger(__name__)
 
 
 class Redacted(logging.Formatter):
-    """A formatter in UTC that blanks the given secrets, wherever in a line or a traceback they stand.
+    """A formatter in UTC that blanks the given secrets, wherever in a line or a traceback and however they stand there.
 
-    No line of this project holds a secret; this is for what foreign libraries may say. How a secret may be spelled is
-    known in one place: `_blanked`.
+    No line of this project holds a secret; this is for what foreign libraries may say.
     """
 
     converter = staticmethod(time.gmtime)
 
     def __init__(self, secrets: tuple[str, ...]) -> None:
         super().__init__(FORMAT)
-        self._secrets = tuple(secret for secret in secrets if len(secret) >= SHORTEST_SECRET)
+        self._foreign = Foreign(secrets)
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, without secrets."""
-        return _blanked(super().format(record), self._secrets)
-
-
-def _blanked(line: str, secrets: tuple[str, ...]) -> str:
-    for secret in secrets:
-        line = line.replace(secret, BLANKED)
-    return line
+        return self._foreign.blanked(super().format(record))
 
 
 class LogFile(logging.FileHandler):
@@ -62,11 +54,9 @@ class LogFile(logging.FileHandler):
         log.warning(f"{self.baseFilename}: {why}. The run goes on, and its log file ends here")
 
 
-def secrets_of(settings: Settings) -> tuple[str, ...]:
-    """What no line may show: the keys, also as they are sent, and addresses that hold a secret."""
-    keys = settings.api_key, settings.secret_key
-    sent = base64.b64encode(":".join(keys).encode()).decode()
-    return *keys, sent, settings.storage_connection_string, settings.ping_url
+def _secrets(settings: Settings) -> tuple[str, ...]:
+    """What no line may show: what no page shows, and the address that is pinged."""
+    return *secrets_of(settings), settings.ping_url
 
 
 def log_to_console(settings: Settings, console: logging.Handler) -> None:
@@ -75,7 +65,7 @@ def log_to_console(settings: Settings, console: logging.Handler) -> None:
     for other in [one for one in root.handlers if isinstance(one.formatter, Redacted) and not isinstance(one, LogFile)]:
         root.removeHandler(other)
     root.setLevel(settings.log_level)
-    console.setFormatter(Redacted(secrets_of(settings)))
+    console.setFormatter(Redacted(_secrets(settings)))
     root.addHandler(console)
     quiet_libraries()
 
@@ -95,7 +85,7 @@ def log_to_file(settings: Settings, now: datetime) -> Path | None:
         file = LogFile(path, encoding="utf-8")
     except OSError as error:
         raise SettingsError(f"EXPORT_LOG_DIR: {path} cannot be written: {error.strerror}") from error
-    file.setFormatter(Redacted(secrets_of(settings)))
+    file.setFormatter(Redacted(_secrets(settings)))
     logging.getLogger().addHandler(file)
     if settings.log_days:
         _remove_old(folder, now - timedelta(days=settings.log_days))

@@ -29,7 +29,6 @@ def read_back(named: Sequence[date], days: "Days", settings: "Settings", call: "
         display.planned(len(named))
         for day in named:
             display.begins(0, day, Step.PROVING)
-            found.append(verify_day(day, days))
-            note_verified(found[-1], days, run_id, call.clock.now())
+            found.append(note_verified(verify_day(day, days), days, run_id, call.clock.now()))
             display.ends(0)
     return found

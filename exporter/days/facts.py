@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 import msgspec
 
-from exporter.days.manifest import EMPTY, FINAL, Count, Manifest, Moment, Sha256, State
+from exporter.days.manifest import EMPTY, FINAL, FIRST_YEAR, LAST_YEAR, Count, Manifest, Moment, Sha256, State
 from exporter.store import Entry
 
 Hours = Annotated[str, msgspec.Meta(pattern="^([0-9]{2}( [0-9]{2})*)?$", max_length=71)]
@@ -63,9 +63,10 @@ class Facts:
         if found.get("state") == FINAL and (found.get("events"), found.get("rejected")) == ("0", "0"):
             found["state"] = EMPTY
         try:
-            return msgspec.convert(found, cls, strict=False)
+            facts = msgspec.convert(found, cls, strict=False)
         except msgspec.ValidationError:
             return None
+        return facts if FIRST_YEAR <= facts.finished.year <= LAST_YEAR else None
 
 
 def proves(dump: Entry | None, facts: Facts) -> bool:

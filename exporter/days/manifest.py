@@ -17,6 +17,7 @@ from exporter.errors import DamagedError, PermanentError
 from exporter.window import HOURS_A_DAY
 
 FORMAT = 2
+FIRST_YEAR, LAST_YEAR = 2001, 2100
 PROVISIONAL: Literal["provisional"] = "provisional"
 FINAL: Literal["final"] = "final"
 EMPTY: Literal["empty"] = "empty"
@@ -67,7 +68,8 @@ class Manifest:
     ``hours`` has an entry for each of the 24 hours. ``event_days`` counts the events per date of their
     ``event_time`` ("none" where it has no date). ``etag`` is the dump's as the store gave it. ``rejected_sha256`` is
     that of the rejected lines as they are stored ("" without any). ``unusual`` counts events that are legal JSON and
-    that loaders stumble over. ``window_days`` counts the days in a row that the window size worked for.
+    that loaders stumble over. ``window_days`` counts the days in a row that the window size worked for
+    (below 1: a doubled one was refused).
     ``quiet_hours`` had many events the day before and have none. ``fewer_found`` is set when a later export found
     fewer events and left the day as it was.
     """
@@ -94,7 +96,7 @@ class Manifest:
     schema: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     rejected_sha256: Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{64})?$")] = ""
     unusual: Count = 0
-    window_days: Count = 1
+    window_days: Annotated[int, msgspec.Meta(ge=-1000, le=100_000)] = 1
     quiet_hours: tuple[Hour, ...] = ()
     fewer_found: FewerFound | None = None
     format: int = FORMAT
@@ -192,6 +194,9 @@ def _converted[Record: (Manifest, Failure)](
         found = msgspec.convert(document, kind)
     except msgspec.ValidationError as error:
         raise DamagedError(f"{where} is damaged: {error}") from error
+    moments = [value for value in vars(found).values() if isinstance(value, datetime)]
+    if any(not FIRST_YEAR <= moment.year <= LAST_YEAR for moment in moments):
+        raise DamagedError(f"{where} is damaged: one of its times is not of this century")
     if found.day != day:
         raise DamagedError(f"{where} is damaged: it speaks of {found.day}, and its name of {day}")
     return found

@@ -8,7 +8,7 @@ import base64
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache
 from itertools import groupby
 from pathlib import Path
@@ -16,32 +16,24 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from exporter.days.coverage import FAILED, MISSING, RUNNING, Coverage, Row
+from exporter.days.coverage import FAILED, MISSING, NEWER, RUNNING, Coverage, Row
 from exporter.days.due import Timing, due_days
-from exporter.days.manifest import DAMAGED, EMPTY, FINAL, PROVISIONAL, SETTLED
+from exporter.days.manifest import DAMAGED, EMPTY, FINAL, PROVISIONAL
+from exporter.pages.freshness import freshness
 from exporter.pages.rejections import Rejections
+from exporter.pages.shown import Show
 from exporter.pages.spelling import long_day, number, size
-from exporter.window import day_end
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
-STATES = (FINAL, PROVISIONAL, EMPTY, RUNNING, FAILED, DAMAGED, MISSING)
+STATES = (FINAL, PROVISIONAL, EMPTY, RUNNING, FAILED, DAMAGED, NEWER, MISSING)
 CHART_DAYS = 90
 CHART_HEIGHT = 100
 YEARS_OPEN = 2
 MOST_NOTES = 50
 """Entries of one kind under "Needs attention"."""
 TEMPLATES = Path(__file__).parent / "templates"
-
-
-@dataclass(frozen=True)
-class Freshness:
-    """How things stand, in a sentence; ``level`` is good, wait or bad."""
-
-    level: str
-    headline: str
-    detail: str
 
 
 @dataclass(frozen=True)
@@ -94,16 +86,26 @@ class Chart:
     bars: tuple[Bar, ...]
 
 
+@dataclass(frozen=True)
+class Frame:
+    """Which store the page is about, when it was asked for (UTC), and how stored text is shown."""
+
+    place: str
+    now: datetime
+    show: Show
+
+
 def render(
-    coverage: Coverage, rows: Sequence[Row], rejections: Sequence[Rejections], timing: Timing, place: str, now: datetime
+    coverage: Coverage, rows: Sequence[Row], rejections: Sequence[Rejections], timing: Timing, frame: Frame
 ) -> str:
-    """The page about ``rows`` (the coverage's, or those of a range) as it stands at ``now`` (UTC)."""
-    due = set(due_days(coverage, now, timing))
+    """The page about ``rows``: the coverage's, or those of a range."""
+    now, due = frame.now, set(due_days(coverage, frame.now, timing))
     recent = rows[-CHART_DAYS:]
     return _template().render(
         css=Markup(_css()),  # noqa: S704 - our own file
         now=now,
-        place=place,
+        place=frame.place,
+        show=frame.show,
         fresh=freshness(coverage, now, timing.settle),
         rows=rows,
         counts={state: sum(row.shown == state for row in rows) for state in STATES},
@@ -141,32 +143,6 @@ def wanted(accept: str) -> bool:
     """Whether a request with this Accept header comes from a browser: it names HTML, and JSON not before it."""
     kinds = [kind.split(";")[0].strip().lower() for kind in accept.split(",")]
     return "text/html" in kinds and "application/json" not in kinds[: kinds.index("text/html")]
-
-
-def freshness(coverage: Coverage, now: datetime, settle: timedelta) -> Freshness:
-    """Whether yesterday is there, and what comes next."""
-    if not coverage.rows:
-        return Freshness("wait", "No day has been exported yet", "The nightly run begins with yesterday.")
-    row = coverage.row(coverage.yesterday)
-    told = f"{long_day(row.day)}: {number(row.events)} events, {size(row.size)}"
-    if row.running:
-        return Freshness("wait", "Yesterday is being exported", f"An exporter is at work on {long_day(row.day)}.")
-    if not row.good:
-        newest = f"The newest day is {long_day(coverage.newest)}." if coverage.newest else "No day is whole yet."
-        because = ": it is damaged" if row.damage else ": its export failed" if row.failure else ""
-        return Freshness("bad", f"Yesterday is not there{because}", f"{long_day(row.day)} is {row.shown}. {newest}")
-    if row.state in SETTLED:
-        return Freshness("good", f"Yesterday is there, and {row.state}", f"{told}.")
-    settled = day_end(row.day) + settle
-    if now >= settled:
-        return Freshness("wait", "Yesterday is there, its second look is due", f"{told}.")
-    tonight = settled <= datetime.combine(now.date() + timedelta(days=1), time(), now.tzinfo)
-    when = "final tonight" if tonight else "not final yet"
-    return Freshness(
-        "good",
-        f"Yesterday is there, {when}",
-        f"{told}. The first run after {long_day(settled.date())}, {settled:%H:%M} UTC looks at it once more.",
-    )
 
 
 def _chart(title: str, rows: Sequence[Row], figure: str, spelled: Callable[[float], str]) -> Chart:

@@ -1,10 +1,11 @@
 """Where lines were rejected and why, for the page: never what they hold."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import islice
 
+from exporter.archive.rejected import read_rejected
 from exporter.days.coverage import Row
 from exporter.days.stored import Days
 from exporter.store import Store
@@ -45,11 +46,4 @@ def _first(store: Store, name: str) -> tuple[str, ...]:
     there = store.stat(name)
     if there is None or there.size > MOST_BYTES or not (stored := store.read(name)):
         return ()
-    told = []
-    for record in stored[0].splitlines()[:MOST_LINES]:
-        try:
-            found = json.loads(record)
-            told.append(f"{found['member']}, line {found['line']}: {found['reason']}")
-        except (ValueError, TypeError, KeyError):
-            return tuple(told)  # not a file of ours any more: the count still stands
-    return tuple(told)
+    return tuple(f"{one.member}, line {one.line}: {one.reason}" for one in islice(read_rejected(stored[0]), MOST_LINES))

@@ -24,7 +24,7 @@ DEFLATE64 = 9
 _FLAGS_AT, _METHOD_AT, _LENGTHS_AT, _HEADER = 6, 8, 26, 30
 """Places in a ZIP local file header (APPNOTE 4.3.7)."""
 
-type Mark = Literal["none", "encrypted", "deflate64", "flipped"]
+type Mark = Literal["none", "encrypted", "deflate64", "flipped", "unnamed"]
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class _Unseekable:
 
 
 def write_archive(file: IO[bytes], members: Iterable[Member], rng: random.Random | None) -> None:
-    """Write the members into an empty file as a ZIP; with `rng`, at times with a folder, or as a stream."""
+    """Write the members behind what the file holds as a ZIP; with `rng`, at times with a folder, or as a stream."""
     streamed = rng is not None and one_in(rng, 2)
     folder = rng is not None and one_in(rng, 2)
     # zipfile closes no file that it was given, whatever its types ask for
@@ -113,6 +113,8 @@ def _write(archive: zipfile.ZipFile, file: IO[bytes], member: Member, *, stored:
             file.seek(body_at + info.compress_size // 2)
             flipped = file.read(1)[0] ^ 0xFF
             _overwrite(file, body_at + info.compress_size // 2, bytes([flipped]))
+        case "unnamed":
+            archive.filelist.remove(info)
         case "none":
             pass
 

@@ -14,7 +14,7 @@ from exporter.simulator.hours import names
 type OddKind = Literal[
     "torn-line", "torn-at-comma", "two-objects", "array-line", "bom", "blank-lines", "crlf", "nan",
     "separators", "lone-surrogate", "long-line", "invalid-utf8", "big-integer", "huge-integer", "huge-float",
-    "deep-nesting",
+    "deep-nesting", "huge-line",
 ]  # fmt: skip
 
 
@@ -50,12 +50,13 @@ class Missing:
 
 type Content = OddLine | Resized | Missing
 
-LONG_LINE_BYTES = 10 * 2**20
+LONG_LINE_BYTES, HUGE_LINE_BYTES = 10 * 2**20, 17 * 2**20
 VALUES: dict[str, bytes] = {
     "nan": b"NaN",
     "separators": '"line\u2028paragraph\u2029next\u0085line"'.encode(),
     "lone-surrogate": rb'"half an emoji: \ud83d"',
     "long-line": b'"' + b"long " * (LONG_LINE_BYTES // 5) + b'"',
+    "huge-line": b'"' + b"huge " * (HUGE_LINE_BYTES // 5) + b'"',
     "invalid-utf8": b'"Latin-1: \xfc\xff"',
     "big-integer": b"123456789012345678901234567890",
     "huge-integer": b"9" * 5_000,

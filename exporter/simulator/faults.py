@@ -14,7 +14,7 @@ from exporter.simulator.hours import names
 type SpoilKind = Literal[
     "corrupt-member", "corrupt-zip", "wrong-trailer", "truncated-member", "foreign-member", "bad-name",
     "other-hour", "same-member-twice", "path-outside", "bomb", "encrypted", "unsupported-compression",
-    "reordered",
+    "reordered", "renamed-member", "folder-with-data", "missing-entry", "two-archives",
 ]  # fmt: skip
 type WireKind = Literal[
     "truncated-zip", "short-body", "broken-off", "no-length", "chunked", "broken-chunks", "reset", "closed",

@@ -23,7 +23,7 @@ from exporter.simulator.faults import Fault, Spoilt, Wire, meant_for
 from exporter.simulator.hours import MOST_HOURS, between, parsed
 from exporter.simulator.server import Server
 from exporter.simulator.source import Clock, Source
-from exporter.simulator.spoil import spoilt
+from exporter.simulator.spoil import in_archives, spoilt
 
 log = logging.getLogger(__name__)
 
@@ -182,7 +182,8 @@ class Simulator:
             members = spoilt(fault, members)
         rng = random.Random(f"{self._seed}/{window[0]}/{window[-1]}") if self._oddities else None
         body = tempfile.SpooledTemporaryFile(SPOOLED)  # noqa: SIM115 - closed when the answer is sent
-        write_archive(body, members, rng)
+        for part in in_archives(fault, members):
+            write_archive(body, part, rng)
         length = body.tell()
         body.seek(0)
         return Answer(HTTPStatus.OK, ZIP, body, length, wire=wire)

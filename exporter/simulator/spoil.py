@@ -3,9 +3,10 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import islice
 
 from exporter.simulator.archive import Member, gzip_of
-from exporter.simulator.faults import Spoilt
+from exporter.simulator.faults import Fault, Spoilt
 
 _GZIP_TRAILER = 8
 """CRC-32 and length, four bytes each (RFC 1952)."""
@@ -15,9 +16,15 @@ _MEGABYTE_LINES = b" " * (2**20 - 1) + b"\n"
 
 
 def spoilt(fault: Spoilt, members: Iterator[Member]) -> Iterator[Member]:
-    """The members with the fault in them; an archive without members stays as it is."""
+    """The members with the fault in them; an archive without members stays as it is.
+
+    Of `two-archives` they are all sound: `in_archives` says which stands where.
+    """
     if fault.kind == "reordered":
         yield from reversed(list(members))
+        return
+    if fault.kind == "two-archives":
+        yield from members
         return
     for first in members:
         if fault.kind == "bomb":
@@ -26,6 +33,13 @@ def spoilt(fault: Spoilt, members: Iterator[Member]) -> Iterator[Member]:
             yield from _SPOILT[fault.kind](first)
         break
     yield from members
+
+
+def in_archives(fault: Fault | None, members: Iterator[Member]) -> list[Iterator[Member]]:
+    """The members of each archive of the answer: of one, or of two that stand end to end, each whole."""
+    if isinstance(fault, Spoilt) and fault.kind == "two-archives":
+        return [islice(members, 1), members]
+    return [members]
 
 
 def _flipped(body: bytes, from_end: int) -> bytes:
@@ -54,6 +68,9 @@ _SPOILT: dict[str, Callable[[Member], tuple[Member, ...]]] = {
     "bad-name": lambda first: (first, replace(first, name="export-of-today.json.gz")),
     "other-hour": lambda first: (first, _other_hour(first)),
     "same-member-twice": lambda first: (first, first),
+    "renamed-member": lambda first: (replace(first, name=first.name.replace(".json.gz", ".JSON.GZ")),),
+    "folder-with-data": lambda first: (replace(first, name=first.name.removesuffix(".json.gz") + "/"),),
+    "missing-entry": lambda first: (replace(first, mark="unnamed"),),
     "path-outside": lambda first: (first, replace(first, name="../../etc/x.json.gz")),
     "encrypted": lambda first: (replace(first, mark="encrypted"),),
     "unsupported-compression": lambda first: (replace(first, mark="deflate64"),),

@@ -8,6 +8,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
+from exporter.errors import DamagedError, StoreError
+
+LARGEST_READ = 4 << 20
+"""Bytes of an object that is read at once. No record has so many."""
 ANY = "*"
 """In place of an ETag: whatever is there."""
 
@@ -20,6 +24,16 @@ class Entry:
     size: int
     etag: str
     metadata: Mapping[str, str] | None = None
+
+
+def too_large(name: str, size: int) -> DamagedError:
+    """The error about an object that is no record, by its size."""
+    return DamagedError(f"{name} is damaged: it has {size} bytes, more than the {LARGEST_READ} that a record may have")
+
+
+def gone(name: str) -> StoreError:
+    """The error about an object that is not there although it was listed, or named by another."""
+    return StoreError(f"{name}: the object is not there any more. Call again")
 
 
 class Draft(Protocol):
@@ -46,10 +60,18 @@ class Draft(Protocol):
 
 
 class Store(Protocol):
-    """Named objects, and drafts that become one."""
+    """Named objects, and drafts that become one.
+
+    A name is parts between single slashes, of which none begins with a dot. Every method raises StoreError for any
+    other, so that no name leads out of the store.
+    """
 
     def read(self, name: str) -> tuple[bytes, str] | None:
-        """The content and ETag of a small object, or None."""
+        """The content and ETag of a small object, or None.
+
+        Raises:
+            DamagedError: it has more than LARGEST_READ bytes.
+        """
 
     def write(self, name: str, content: bytes | BinaryIO, *, seen: str | None, metadata: Mapping[str, str]) -> str:
         """Put an object in one step and return its ETag.
@@ -61,16 +83,25 @@ class Store(Protocol):
         """
 
     def delete(self, name: str) -> None:
-        """Remove an object; harmless if it is not there."""
+        """Remove an object, for good when this returns; harmless if it is not there."""
 
-    def list(self, prefix: str) -> Iterator[Entry]:
-        """All objects whose names start with ``prefix``, in order of name."""
+    def list(self, prefix: str, most: int | None = None) -> Iterator[Entry]:
+        """The objects whose names start with ``prefix``, in order of name; one that is locked has ``lease: leased``.
+
+        All of them, or the first ``most``, for which one request is enough.
+
+        Looking never keeps an exporter from its lock.
+        """
 
     def stat(self, name: str) -> Entry | None:
         """One object as a listing shows it, or None."""
 
     def stream(self, name: str) -> Iterator[bytes]:
-        """The content of an object of any size, in pieces."""
+        """The content of an object of any size, in pieces.
+
+        Raises:
+            StoreError: it is not there.
+        """
 
     def lock(self, name: str, run: str) -> AbstractContextManager[None]:
         """Hold ``name`` for ``run`` as long as the context lasts.
@@ -79,5 +110,8 @@ class Store(Protocol):
             DayHeldError: another exporter holds it.
         """
 
-    def draft(self, name: str, seen: str | None) -> Draft:
-        """Begin to write the dump ``name``, whose ETag is ``seen`` now (None: it is not there)."""
+    def draft(self, name: str, seen: str | None, *, afresh: bool = False) -> Draft:
+        """Begin to write the dump ``name``, whose ETag is ``seen`` now (None: it is not there).
+
+        ``afresh``: what is there is damaged, so not a byte of it is used again.
+        """

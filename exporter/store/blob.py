@@ -1,73 +1,39 @@
 """Blob Storage behind the Store contract: managed identity, conditional commits, blocks named by their content."""
 
 import contextlib
-import logging
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
+from itertools import islice
 from typing import Any, BinaryIO
 
 from azure.core import MatchConditions
-from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
-from azure.identity import DefaultAzureCredential
-from azure.storage.blob import BlobProperties, BlobServiceClient, ContainerClient, ContentSettings, ExponentialRetry
+from azure.core.exceptions import AzureError
+from azure.storage.blob import BlobClient, BlobProperties, ContainerClient, ContentSettings
 
-from exporter.errors import SettingsError
+from exporter.errors import DamagedError
 from exporter.report import Progress, Step, no_progress
-from exporter.settings import Settings
-from exporter.store import ANY, Entry
-from exporter.store.blob_draft import BLOCK, BlobDraft
-from exporter.store.blob_errors import code_of, explained
+from exporter.store import ANY, LARGEST_READ, Entry, gone, too_large
+from exporter.store.blob_account import Account, open_container
+from exporter.store.blob_draft import BlobDraft
+from exporter.store.blob_errors import explained, headers_of, if_there
 from exporter.store.blob_lease import LEASE_SECONDS, leased
+from exporter.store.names import checked, checked_prefix, is_name
 
-# Its warnings, many lines each, say what the error says that follows them.
-logging.getLogger("azure.identity").setLevel(logging.ERROR)
-
-STORAGE_SCOPE = "https://storage.azure.com/.default"
 JSON = ContentSettings(content_type="application/json")
+LARGEST_PAGE = 5000
+"""Blobs in an answer, as Azure has it."""
 
 
 @contextlib.contextmanager
-def open_blob_store(
-    settings: Settings, progress: Progress = no_progress, lease_seconds: int = LEASE_SECONDS
-) -> Iterator["BlobStore"]:
-    """The container that the settings name: by identity, or in the emulator.
+def open_blob_store(account: Account, progress: Progress = no_progress) -> Iterator["BlobStore"]:
+    """The account's container as a store.
 
     Raises:
         StoreError: no token, no way in, no container.
-        SettingsError: the connection string is none.
+        SettingsError: the address or the connection string is none that may be used.
     """
-    with contextlib.ExitStack() as opened, explained(settings.storage_url or "the emulator", settings.container):
-        if settings.storage_url:
-            identity = opened.enter_context(DefaultAzureCredential())
-            identity.get_token(STORAGE_SCOPE)  # once, here: the SDK would retry a missing token for minutes
-            service = BlobServiceClient(settings.storage_url, identity, **_client_options())
-        else:
-            service = _emulator(settings.storage_connection_string)
-        container = opened.enter_context(service).get_container_client(settings.container)
-        if not settings.storage_url:
-            with contextlib.suppress(ResourceExistsError):
-                container.create_container()
-        yield BlobStore(container, settings.parts_limit, progress, lease_seconds)
-
-
-def _client_options() -> dict[str, Any]:
-    """Few and short waits: what stays away for a minute is the next attempt's business."""
-    waits = ExponentialRetry(initial_backoff=0, increment_base=2, retry_total=4, retry_connect=2, random_jitter_range=1)
-    return {
-        "retry_policy": waits,
-        "connection_timeout": 10,
-        "read_timeout": 60,
-        "max_single_put_size": BLOCK,
-    }
-
-
-def _emulator(connection_string: str) -> BlobServiceClient:
-    try:
-        return BlobServiceClient.from_connection_string(connection_string, **_client_options())
-    except ValueError:
-        raise SettingsError(
-            "EXPORT_STORAGE_CONNECTION_STRING is not a connection string. For the emulator: UseDevelopmentStorage=true"
-        ) from None  # the SDK's message may show the key
+    with open_container(account) as container:
+        yield BlobStore(container, account.parts_limit, progress, account.lease_seconds)
 
 
 class BlobStore:
@@ -88,32 +54,33 @@ class BlobStore:
     def __str__(self) -> str:
         return str(self._container.url)
 
-    def _explained(self) -> AbstractContextManager[None]:
-        return explained(self._container.primary_hostname, str(self._container.container_name))
-
     def read(self, name: str) -> tuple[bytes, str] | None:
         """See Store."""
+        blob = self._blob(name)
+
+        def download() -> tuple[bytes, str]:
+            found = blob.download_blob()
+            if found.size > LARGEST_READ:
+                raise too_large(name, found.size)
+            return found.readall(), str(found.properties.etag)
+
         with self._explained():
-            try:
-                found = self._container.download_blob(name)
-                return found.readall(), found.properties.etag
-            except ResourceNotFoundError as error:
-                if code_of(error) == "BlobNotFound":
-                    return None
-                raise
+            return if_there(download)
 
     def write(self, name: str, content: bytes | BinaryIO, *, seen: str | None, metadata: Mapping[str, str]) -> str:
         """See Store."""
         condition: dict[str, Any] = {"overwrite": seen is not None}
         if seen not in (None, ANY):
             condition |= {"etag": seen, "match_condition": MatchConditions.IfNotModified}
-        blob = self._container.get_blob_client(name)
+        blob = self._blob(name)
         with self._explained():
             try:
-                done = blob.upload_blob(content, metadata=dict(metadata), content_settings=JSON, **condition)
+                done = blob.upload_blob(content, metadata=headers_of(metadata), content_settings=JSON, **condition)
                 return str(done["etag"])
             except AzureError:
-                there = self.read(name)  # the answer may have been lost, and the SDK's retry have met its own work
+                there = None
+                with contextlib.suppress(DamagedError):  # too large to be compared
+                    there = self.read(name)  # the answer may have been lost, and the SDK's retry have met its own work
                 if there and there[0] == content and there[1] != seen:
                     return there[1]
                 raise
@@ -121,58 +88,61 @@ class BlobStore:
     def delete(self, name: str) -> None:
         """See Store."""
         with self._explained():
-            try:
-                self._container.delete_blob(name)
-            except ResourceNotFoundError as error:
-                if code_of(error) != "BlobNotFound":
-                    raise
+            if_there(self._blob(name).delete_blob)
 
-    def list(self, prefix: str) -> Iterator[Entry]:
+    def list(self, prefix: str, most: int | None = None) -> Iterator[Entry]:
         """See Store."""
+        start, page = checked_prefix(prefix), most or LARGEST_PAGE
         with self._explained():
-            for blob in self._container.list_blobs(name_starts_with=prefix, include=["metadata"]):
-                yield _entry(blob)
+            found = self._container.list_blobs(name_starts_with=start, include=["metadata"], results_per_page=page)
+            for blob in islice(found, most):
+                if is_name(str(blob.name)):  # else another program's, which no method here would take
+                    yield _entry(blob)
 
     def stat(self, name: str) -> Entry | None:
         """See Store."""
         with self._explained():
-            try:
-                blob = self._container.get_blob_client(name).get_blob_properties()
-            except ResourceNotFoundError as error:
-                if code_of(error) == "BlobNotFound":
-                    return None
-                raise
-            return _entry(blob)
+            found = if_there(self._blob(name).get_blob_properties)
+        return _entry(found) if found else None
 
     def stream(self, name: str) -> Iterator[bytes]:
         """See Store."""
         with self._explained():
-            yield from self._container.download_blob(name).chunks()
+            found = if_there(self._blob(name).download_blob)
+            if found is None:
+                raise gone(name)
+            yield from found.chunks()
 
     @contextlib.contextmanager
     def lock(self, name: str, run: str) -> Iterator[None]:
         """See Store."""
         with contextlib.ExitStack() as held:
             with self._explained():
-                held.enter_context(leased(self._container.get_blob_client(name), run, self._lease_seconds))
+                held.enter_context(leased(self._blob(name), run, self._lease_seconds))
             self._progress(Step.LOCKED, 0, None)
             yield
 
-    def draft(self, name: str, seen: str | None) -> BlobDraft:
+    def draft(self, name: str, seen: str | None, *, afresh: bool = False) -> BlobDraft:
         """See Store."""
         with self._explained():
-            return BlobDraft(
-                self._container.get_blob_client(name), seen, self._parts_limit, self._progress, self._explained
-            )
+            return BlobDraft(self._blob(name), seen, self._parts_limit, self._progress, self._explained, afresh=afresh)
+
+    def _blob(self, name: str) -> BlobClient:
+        return self._container.get_blob_client(checked(name))
+
+    def _explained(self) -> AbstractContextManager[None]:
+        return explained(self._container.primary_hostname, str(self._container.container_name))
 
 
 def _entry(blob: BlobProperties) -> Entry:
     """A listing gives ETags without their quotes and empty metadata as None, everything else does not.
 
     A held lease shows as metadata of its own, so that a listing of the locks tells which days are being exported.
+    What others put into metadata is passed on as text; who uses it judges it.
     """
     etag = str(blob.etag).strip('"')
-    metadata = {name: text or "" for name, text in blob.metadata.items()}
+    metadata = {str(name): str(text or "") for name, text in (blob.metadata or {}).items()}
+    metadata.pop("lease", None)  # only a lease says so
     if blob.lease.state == "leased":
         metadata["lease"] = "leased"
-    return Entry(str(blob.name), blob.size, f'"{etag}"', metadata)
+    return Entry(str(blob.name), int(blob.size or 0), f'"{etag}"', metadata)

@@ -7,7 +7,6 @@ id. Azure keeps staged blocks for 7 days; nobody can read them before a commit.
 
 import contextlib
 import hashlib
-import os
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
@@ -16,12 +15,12 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from azure.core import MatchConditions
-from azure.core.exceptions import AzureError, ResourceNotFoundError
+from azure.core.exceptions import AzureError
 from azure.storage.blob import BlobBlock, BlobClient, ContentSettings
 
 from exporter.report import Progress, Step
 from exporter.store import ANY
-from exporter.store.blob_errors import code_of
+from exporter.store.blob_errors import headers_of, if_there
 
 BLOCK = 8 << 20
 """Bytes of a block; the last one of an hour is shorter."""
@@ -40,14 +39,16 @@ class BlobDraft:
         parts_limit: int,
         progress: Progress,
         explained: Callable[[], AbstractContextManager[None]],
+        *,
+        afresh: bool = False,
     ) -> None:
         self._blob = blob
         self._seen = seen
         self._progress = progress
         self._explained = explained
         self._capacity = max(BLOCK, parts_limit // IN_FLIGHT)
-        self._room = threading.Semaphore(max(1, parts_limit // self._capacity))
-        self._stored = self._stored_ids()
+        self._free = threading.Semaphore(max(1, parts_limit // self._capacity))
+        self._stored = set() if afresh else self._stored_ids()
         self._threads = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="stage")
         self._blocks: list[Future[str]] = []
         self._part: _Part | None = None
@@ -61,10 +62,10 @@ class BlobDraft:
         rest = memoryview(text)
         while rest:
             if self._part is None:
-                self._room.acquire()
-                self._part = _Part(self._room)
+                self._free.acquire()
+                self._part = _Part(self._free)
             piece = rest[: BLOCK - self._size]
-            self._part.file.write(piece)
+            self._part.write(piece)
             self._size += len(piece)
             rest = rest[len(piece) :]
             if self._size == BLOCK:
@@ -99,7 +100,7 @@ class BlobDraft:
                 done = self._blob.commit_block_list(
                     [BlobBlock(block_id) for block_id in ids],
                     content_settings=ContentSettings(content_type="application/json"),
-                    metadata=dict(metadata),
+                    metadata=headers_of(metadata),
                     **condition,
                 )
                 etag = str(done["etag"])
@@ -115,21 +116,15 @@ class BlobDraft:
 
     def _committed_after_all(self, ids: list[str], error: AzureError) -> str:
         """The ETag if the commit did happen and only its answer was lost, so that the SDK's retry met its own work."""
-        with contextlib.suppress(ResourceNotFoundError):
-            committed, _ = self._blob.get_block_list("committed")
-            etag = str(self._blob.get_blob_properties().etag)
-            if [str(block.id) for block in committed] == ids and etag != self._seen:
-                return etag
+        lists = if_there(lambda: self._blob.get_block_list("committed"))
+        there = if_there(self._blob.get_blob_properties)
+        if lists and there and [str(block.id) for block in lists[0]] == ids and str(there.etag) != self._seen:
+            return str(there.etag)
         raise error
 
     def _stored_ids(self) -> set[str]:
         with self._explained():
-            try:
-                committed, staged = self._blob.get_block_list("all")
-            except ResourceNotFoundError as error:
-                if code_of(error) == "BlobNotFound":
-                    return set()
-                raise
+            committed, staged = if_there(lambda: self._blob.get_block_list("all")) or ([], [])
         return {str(block.id) for block in (*committed, *staged)}
 
     def _cut(self) -> None:
@@ -166,27 +161,33 @@ class BlobDraft:
 
 
 class _Part:
-    """A temp file without a name that holds blocks until they are staged; gives its room back then."""
+    """A temp file without a name that holds blocks until they are staged; another may be begun then."""
 
-    def __init__(self, room: threading.Semaphore) -> None:
-        self.file = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the last block is staged
+    def __init__(self, free: threading.Semaphore) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the last block is staged
         self.size = 0
-        self._room = room
+        self._free = free
         self._waiting = 1  # the writer counts as one
         self._lock = threading.Lock()
 
+    def write(self, text: memoryview) -> None:
+        """Append."""
+        with self._lock:
+            self._file.write(text)
+            self.size += len(text)
+
     def end_block(self, size: int) -> int:
         """Make the last ``size`` bytes a block; return where it begins."""
-        self.file.flush()
-        place = self.file.tell() - size
-        self.size = self.file.tell()
         with self._lock:
             self._waiting += 1
-        return place
+        return self.size - size
 
     def read(self, place: int, size: int) -> bytes:
         """A block's bytes; safe beside the writer."""
-        content = os.pread(self.file.fileno(), size, place)
+        with self._lock:
+            self._file.seek(place)
+            content = self._file.read(size)
+            self._file.seek(self.size)
         if len(content) != size:
             raise OSError(f"a part file gave {len(content)} of {size} bytes")
         return content
@@ -198,8 +199,8 @@ class _Part:
             last = self._waiting == 0
         if last:
             with contextlib.suppress(OSError):  # a full disk has refused what was held back; nobody needs it now
-                self.file.close()
-            self._room.release()
+                self._file.close()
+            self._free.release()
 
     def retire(self) -> None:
         """The writer is done with it."""

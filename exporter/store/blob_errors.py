@@ -1,13 +1,14 @@
 """What Azure's storage and identity say when they refuse, and what to do about it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 
-from azure.core.exceptions import AzureError, ClientAuthenticationError, ServiceRequestError
+from azure.core.exceptions import AzureError, ClientAuthenticationError, ResourceNotFoundError, ServiceRequestError
 
 from exporter.errors import LostRaceError, StoreError
+from exporter.foreign import printable
 
 ROLE = "Storage Blob Data Contributor"
 RACE_LOST = frozenset(
@@ -16,6 +17,18 @@ RACE_LOST = frozenset(
 _LONGEST = 400
 _TAIL = re.compile(r"\s*(ErrorCode:|To mitigate this issue).*", re.DOTALL)
 """Where the words of Azure's errors end; the rest repeats them in XML, or is a link."""
+_CAUSE = "AADSTS"
+"""What Entra's own words begin with; before them stands who asked it, after them ids for its support."""
+_NOT_SET_UP = (
+    "not fully configured",
+    "not installed",
+    "not found on path",
+    "could not be found",
+    "azure-identity-broker",
+)
+"""What a credential says that was not even tried: in Azure most of them."""
+_NO_CODE = re.compile(r"[^A-Za-z0-9_-]")
+_LONGEST_CODE = 60
 
 
 @contextmanager
@@ -32,17 +45,57 @@ def explained(where: str, container: str) -> Iterator[None]:
         code, status = code_of(error), getattr(error, "status_code", None)
         if code in RACE_LOST or status == HTTPStatus.PRECONDITION_FAILED:
             raise LostRaceError(f"the day was changed by another exporter since this one looked ({code})") from error
-        said = " ".join(_TAIL.sub("", str(error)).split())[:_LONGEST]
         raise StoreError(
             f"{where}, container {container}: {_advice(error, status, code)} "
-            f"(Azure says: {code or type(error).__name__}: {said})"
+            f"(Azure says: {code or type(error).__name__}: {_words_of(error)})"
         ) from error
+
+
+def if_there[Found](call: Callable[[], Found]) -> Found | None:
+    """What ``call`` gives, or None where the blob is not there. A container that is not there stays an error.
+
+    Raises:
+        AzureError: as ``call`` does.
+    """
+    try:
+        return call()
+    except ResourceNotFoundError as error:
+        if code_of(error) != "BlobNotFound":
+            raise
+        return None
+
+
+def headers_of(metadata: Mapping[str, str]) -> dict[str, str]:
+    """``metadata`` as Azure takes them, which travel as HTTP headers.
+
+    Raises:
+        StoreError: a character outside ASCII, or one that ends a header.
+    """
+    for name, text in metadata.items():
+        if not (text.isascii() and (text.isprintable() or not text)):
+            raise StoreError(f"the blob's metadata {name} can hold printable ASCII only. Nothing was written")
+    return dict(metadata)
+
+
+def _words_of(error: AzureError) -> str:
+    """What Azure says, in one line. An identity's long error ends with its cause; a storage error begins with it."""
+    text = _TAIL.sub("", str(error))
+    words = printable(text)
+    if len(words) <= _LONGEST:
+        return words
+    if not isinstance(error, ClientAuthenticationError) or code_of(error):
+        return words[:_LONGEST]
+    if _CAUSE in words:
+        return f"... {words[words.rfind(_CAUSE) :][:_LONGEST]}"
+    tried = [attempt for attempt in text.split("\n\t") if not any(idle in attempt for idle in _NOT_SET_UP)]
+    return f"... {printable(' '.join(tried))[-_LONGEST:]}"
 
 
 def code_of(error: AzureError) -> str:
     """Azure's short name for what is wrong, e.g. BlobNotFound; "" where it gives none."""
     code = getattr(error, "error_code", None)
-    return str(getattr(code, "value", code) or "")  # the SDK gives an enum's member for the codes it knows
+    code = str(getattr(code, "value", code) or "")  # the SDK gives an enum's member for the codes it knows
+    return _NO_CODE.sub("", code)[:_LONGEST_CODE]  # and any server's words for all others
 
 
 def _advice(error: AzureError, status: int | None, code: str) -> str:

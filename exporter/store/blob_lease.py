@@ -5,17 +5,30 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextvars import copy_context
+from functools import partial
 
-from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError
 from azure.storage.blob import BlobClient, BlobLeaseClient
 
 from exporter.errors import DayHeldError
-from exporter.store.blob_errors import code_of
+from exporter.store.blob_errors import code_of, headers_of, if_there
 
 LEASE_SECONDS = 60
 RENEWALS = 3
-"""A lease is renewed three times in its length."""
+"""A lease is renewed three times in its length, and four times as often after a renewal that failed."""
+_SOONER = 4
 _HELD = frozenset({"LeaseAlreadyPresent", "LeaseIdMissing"})
+_LOST = frozenset(
+    {
+        "BlobNotFound",
+        "LeaseIdMismatchWithLeaseOperation",
+        "LeaseIsBreakingAndCannotBeChanged",
+        "LeaseIsBrokenAndCannotBeRenewed",
+        "LeaseLost",
+        "LeaseNotPresentWithLeaseOperation",
+    }
+)
+"""What a renewal is answered when the lease is another's or nobody's. Everything else passes."""
 
 log = logging.getLogger(__name__)
 
@@ -47,18 +60,19 @@ def leased(blob: BlobClient, run: str, seconds: int = LEASE_SECONDS) -> Iterator
 
 
 def _acquire(blob: BlobClient, run: str, seconds: int) -> BlobLeaseClient:
+    created = None
     for _ in range(2):  # the holder may remove the blob between our two requests
         created = _create(blob, run)
         try:
-            lease = BlobLeaseClient(blob)
-            lease.acquire(lease_duration=seconds)
-            blob.set_blob_metadata({"run": run}, lease=lease)
-        except ResourceNotFoundError:
-            continue
+            lease = if_there(partial(_take, blob, seconds))
         except HttpResponseError as error:
             if code_of(error) in _HELD:
                 break
             raise
+        if lease is None:
+            continue
+        if str(lease.etag) != created:  # not the blob that we have made: it names another run
+            blob.set_blob_metadata({"run": run}, lease=lease)
         return lease
     holder = "" if created else _holder(blob)  # the run in a blob that we have just made is our own, not the holder's
     raise DayHeldError(
@@ -68,30 +82,41 @@ def _acquire(blob: BlobClient, run: str, seconds: int) -> BlobLeaseClient:
     )
 
 
-def _create(blob: BlobClient, run: str) -> bool:
-    """Make the blob if it is not there; whether it was made."""
+def _create(blob: BlobClient, run: str) -> str | None:
+    """Make the blob if it is not there; its ETag if it was made."""
     try:
-        blob.upload_blob(b"", overwrite=False, metadata={"run": run})
+        return str(blob.upload_blob(b"", overwrite=False, metadata=headers_of({"run": run}))["etag"])
     except ResourceExistsError:
-        return False
-    return True
+        return None
+
+
+def _take(blob: BlobClient, seconds: int) -> BlobLeaseClient:
+    lease = BlobLeaseClient(blob)
+    lease.acquire(lease_duration=seconds)
+    return lease
 
 
 def _holder(blob: BlobClient) -> str:
-    try:
-        return str(blob.get_blob_properties().metadata.get("run", ""))
-    except ResourceNotFoundError:
-        return ""
+    found = if_there(blob.get_blob_properties)
+    return str((found.metadata or {}).get("run") or "") if found else ""
 
 
 def _renew(blob: BlobClient, lease: BlobLeaseClient, seconds: int, stop: threading.Event) -> None:
-    while not stop.wait(seconds / RENEWALS):
+    turn = seconds / RENEWALS
+    wait = turn
+    while not stop.wait(wait):
         try:
-            lease.renew()
+            lease.renew(retry_total=0, read_timeout=turn)  # we try again ourselves, while there is time
+            wait = turn
         except AzureError as error:
-            log.warning(f"{blob.blob_name}: the lease could not be renewed; another exporter may begin ({_why(error)})")
-            if isinstance(error, HttpResponseError):  # refused, not unreachable: it is lost for good
+            if code_of(error) in _LOST:
+                log.warning(
+                    f"{blob.blob_name}: the lease could not be renewed; another exporter may begin ({_why(error)})"
+                )
                 return
+            if wait == turn:  # said once, not at every try
+                log.warning(f"{blob.blob_name}: the lease is not renewed yet, and tried again ({_why(error)})")
+            wait = turn / _SOONER
 
 
 def _why(error: AzureError) -> str:

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.amplitude.answers import means_data
-from exporter.amplitude.client import REQUEST_SECONDS, AmplitudeClient
+from exporter.amplitude.client import AmplitudeClient
+from exporter.amplitude.connection import Bounds
 from exporter.clock import Deadline
 from exporter.errors import (
     BadArchiveError,
@@ -101,14 +101,27 @@ def test_no_data_in_amplitudes_words_is_an_empty_window() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"<html><h1>404 Not Found</h1></html>", envelope("Not Found"), b"[]", b'{"error":null}', b"\xff\xfe"],
+    [b"", b"<html><h1>404 Not Found</h1></html>", b"[]", b'{"error":null}', b'{"error":"Not Found"}', b"\xff\xfe"],
 )
-def test_any_other_404_is_an_error_that_names_the_url(body: bytes) -> None:
+def test_a_404_that_is_not_amplitudes_is_an_error_that_names_both_regions(body: bytes) -> None:
     """A wrong AMP_BASE_URL must not make a day empty."""
     error, requests = failure(http(404, body))
     assert isinstance(error, PermanentError)
     assert "That is no Export API: look at AMP_BASE_URL (http://127.0.0.1:" in str(error)
+    assert str(error).endswith("; EU https://analytics.eu.amplitude.com, US https://amplitude.com)")
     assert requests == 1
+
+
+def test_amplitudes_404_in_other_words_is_a_failed_request() -> None:
+    """Neither an empty window nor a wrong address: asked again, and the last one's words are quoted."""
+    error, requests = failure(*[http(404, envelope("Not Found", "nothing ready"))] * 5)
+    assert (type(error), requests) == (RetriableError, 5)
+    assert "status 404, Amplitude says: Not Found: nothing ready, which does not say that there is no data" in str(
+        error
+    )
+    assert "EU https://analytics.eu.amplitude.com, US https://amplitude.com" in str(error)
+    with RawServer(http(404, envelope("Not Found")), GOOD) as server, asking(server.url, Time()) as client:
+        assert fetched(client).requests == 2
 
 
 @pytest.mark.parametrize(
@@ -147,8 +160,29 @@ def test_a_redirect_is_an_error_and_is_not_followed(code: int) -> None:
         error, requests = failure(http(code, Location=f"{elsewhere.url}/login"))
         assert elsewhere.heads == []
     assert isinstance(error, PermanentError)
-    assert "a redirect. Look at AMP_BASE_URL" in str(error)
+    assert f"a redirect to {elsewhere.url}/login. Look at AMP_BASE_URL" in str(error)
     assert requests == 1
+
+
+@pytest.mark.parametrize("location", ["", "/", "https://[::1", "http://\xff\xfe/", "x:" * 2_000])
+def test_a_redirect_to_nowhere_is_one_like_others(location: str) -> None:
+    """Its address is not understood, only shown."""
+    error, requests = failure(http(302, Location=location))
+    assert isinstance(error, PermanentError)
+    assert "status 302, a redirect" in str(error)
+    assert requests == 1
+
+
+def test_the_body_of_a_redirect_is_not_read() -> None:
+    """It may be endless; who sent it is left at once."""
+    endless = http(302, b"x" * 1000, Location="/", content_length=str(10**12))
+    with (
+        RawServer(endless, patience=10) as server,
+        asking(server.url, Time()) as client,
+        pytest.raises(PermanentError),
+    ):
+        fetched(client)
+    assert server.left == [True]
 
 
 @pytest.mark.parametrize(
@@ -162,11 +196,8 @@ def test_a_redirect_is_an_error_and_is_not_followed(code: int) -> None:
         "request entity TOO LARGE",
     ],
 )
-def test_a_400_about_size_or_without_words_asks_for_less(words: str) -> None:
-    """At once; of a single hour it names Amplitude's own destination."""
-    error, requests = failure(http(400, envelope(words) if words else b""))
-    assert isinstance(error, WindowTooBigError)
-    assert requests == 1
+def test_a_400_about_size_or_without_words_names_the_way_out_of_one_hour(words: str) -> None:
+    """Amplitude's own destination."""
     error, requests = failure(http(400, envelope(words) if words else b""), window=HOUR)
     assert type(error) is PermanentError
     assert "hour 20251106T00 is too big for the Export API" in str(error)
@@ -174,20 +205,30 @@ def test_a_400_about_size_or_without_words_asks_for_less(words: str) -> None:
     assert requests == 1
 
 
-def test_a_400_in_other_words_fails_with_them() -> None:
-    """Asking for less would not help."""
-    error, requests = failure(http(400, envelope("Bad Request", "Invalid parameter")))
+@pytest.mark.parametrize("words", ["", "The file size is too large", "Invalid parameter"])
+def test_a_400_to_more_than_an_hour_asks_for_less(words: str) -> None:
+    """Whatever it says: nobody publishes the words for a window that is too big."""
+    two_hours = next(WHOLE_DAY.cut(2))
+    for window in (WHOLE_DAY, two_hours):
+        error, requests = failure(http(400, envelope(words) if words else b""), window=window)
+        assert (type(error), requests) == (WindowTooBigError, 1)
+        assert words in str(error)
+
+
+def test_a_400_to_one_hour_in_other_words_fails_with_them() -> None:
+    """It cannot be halved."""
+    error, requests = failure(http(400, envelope("Bad Request", "Invalid parameter")), window=HOUR)
     assert type(error) is PermanentError
     assert "status 400, Amplitude says: Bad Request: Invalid parameter. Asking again will not help" in str(error)
     assert requests == 1
 
 
-@pytest.mark.parametrize("code", [204, 206, 402, 405, 410, 413, 418, 451])
-def test_every_other_status_is_said_as_it_is(code: int) -> None:
-    """Nothing unknown counts as data, as empty, or as worth a retry."""
-    error, requests = failure(http(code, b"" if code == 204 else b"<p>why</p>"))
+@pytest.mark.parametrize("code", [402, 405, 410, 413, 418, 451])
+def test_every_other_refusal_is_said_as_it_is(code: int) -> None:
+    """Once, also if it comes with a Retry-After."""
+    error, requests = failure(http(code, b"<p>why</p>", retry_after="1"))
     assert type(error) is PermanentError
-    assert f"status {code}" in str(error)
+    assert f"status {code}, Amplitude says: why. Asking again will not help" in str(error)
     assert requests == 1
 
 
@@ -197,7 +238,7 @@ def test_two_gateway_timeouts_ask_for_less(simulator: Simulator) -> None:
     time = Time()
     with asking(simulator.url, time) as client, pytest.raises(WindowTooBigError, match="timed out twice"):
         fetched(client)
-    assert len(simulator.requests) == client.requests == 2
+    assert len(simulator.requests) == 2
     assert time.sleeps == [1]
 
 
@@ -259,8 +300,8 @@ def test_a_slow_drip_is_bounded(simulator: Simulator) -> None:
     time = Time()
     simulator.add(Wire("drip", 10_000, ALWAYS))
     with (
-        asking(simulator.url, time, progress=at("downloading", lambda: time.pass_by(REQUEST_SECONDS / 2))) as client,
-        pytest.raises(RetriableError, match="still coming in after 3600 s"),
+        asking(simulator.url, time, progress=at("downloading", lambda: time.pass_by(Bounds().request / 2))) as client,
+        pytest.raises(RetriableError, match="still not all of the answer is here after 3600 s"),
     ):
         fetched(client)
     assert len(simulator.requests) == 1
@@ -269,13 +310,13 @@ def test_a_slow_drip_is_bounded(simulator: Simulator) -> None:
 def test_earlier_requests_do_not_eat_the_time_of_a_body() -> None:
     """The bound is one body's: waits and time-outs before it do not count."""
     time = Time()
-    slow = replace(time.clock(), sleep=lambda seconds: time.sleep(seconds + REQUEST_SECONDS))
+    slow = replace(time.clock(), sleep=lambda seconds: time.sleep(seconds + Bounds().request))
     with (
         RawServer(http(503), GOOD) as server,
         AmplitudeClient(server.url, KEYS, attempts=5, delay=1, archive_limit=10**6, clock=slow) as client,
     ):
         assert fetched(client).requests == 2
-    assert time.seconds > REQUEST_SECONDS
+    assert time.seconds > Bounds().request
 
 
 def test_the_deadline_is_kept_while_a_body_comes_in(simulator: Simulator) -> None:
@@ -372,7 +413,7 @@ def test_no_key_in_any_representation(simulator: Simulator, caplog: pytest.LogCa
     with asking(simulator.url, Time()) as client:
         fetched(client)
         shown = repr(client) + str(client) + caplog.text
-    assert "Data fetched successfully (status 200): window 20251106T00..20251106T23, " in shown
+    assert "asking Amplitude for window 20251106T00..20251106T23: request 1 of 5 at most" in shown
     for secret in (BASIC, *KEYS):
         assert secret not in shown
 
@@ -383,22 +424,6 @@ def test_no_proxy_is_asked_for_this_machine(simulator: Simulator, monkeypatch: p
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     with asking(simulator.url, Time()) as client:
         assert fetched(client).requests == 1
-
-
-@settings(deadline=None)
-@given(st.integers(100, 999), st.text(max_size=40), st.sampled_from([HOUR, WHOLE_DAY]))
-def test_every_status_has_a_meaning(status: int, said: str, window: Window) -> None:
-    """Only 200 is data, only 404 in Amplitude's words is empty, everything else is an error of ours."""
-    found: bool | ExportError
-    try:
-        found = means_data(status, said, window, "https://analytics.eu.amplitude.com")
-    except ExportError as error:
-        found = error
-    assert (found is True) == (status == 200)
-    assert (found is False) == (status == 404 and "Raw data files were not found" in said)
-    assert isinstance(found, RefusedError) == (status in {401, 403})
-    assert isinstance(found, RetriableError) == (status == 429 or status >= 500)
-    assert not isinstance(found, WindowTooBigError) or (status == 400 and window.hours > 1)
 
 
 @settings(deadline=None)

@@ -3,7 +3,7 @@ from time import time as system_time
 
 import pytest
 
-from exporter.amplitude.retries import Tries
+from exporter.amplitude.retries import Tries, seconds_asked
 from exporter.clock import Deadline
 from exporter.errors import DeadlineError, RetriableError
 from exporter.simulator import (
@@ -37,12 +37,12 @@ def refused(simulator: Simulator, *, attempts: int = 5) -> list[float]:
     time = Time()
     with asking(simulator.url, time, attempts=attempts) as client, pytest.raises(RetriableError):
         fetched(client)
-    assert client.requests == len(simulator.requests) == attempts
+    assert len(simulator.requests) == attempts
     return time.sleeps
 
 
-@pytest.mark.parametrize("code", [500, 502, 503, 599])
-def test_a_server_error_is_waited_for_1_2_4_8_seconds(code: int) -> None:
+@pytest.mark.parametrize("code", [408, 425, 500, 501, 502, 503, 599])
+def test_a_passing_status_is_waited_for_1_2_4_8_seconds(code: int) -> None:
     """Five requests are the end."""
     with Simulator(events_per_hour=1, faults=[Status(code, b"", When(times=4))]) as simulator:
         assert waits(simulator) == [1, 2, 4, 8]
@@ -107,6 +107,15 @@ def test_the_first_wait_can_be_set() -> None:
         assert waits(simulator, delay=0.5) == [0.5, 1, 4, 8]
 
 
+@pytest.mark.parametrize("delay", [60, 1000])
+def test_own_waits_end_at_120_seconds(delay: float, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever EXPORT_DELAY_SECONDS is, and nobody says that Amplitude wants it so."""
+    faults: list[Fault] = [Status(500, when=TWICE), TooManyRequests(), Wire("closed")]
+    with Simulator(events_per_hour=1, faults=faults) as simulator:
+        assert waits(simulator, delay=delay) == [min(delay, 120), 120, 120, 120]
+    assert "Amplitude asks to wait" not in caplog.text
+
+
 @pytest.mark.parametrize("seconds", [0, 7, 120])
 def test_a_retry_after_wins(seconds: int) -> None:
     """Up to 120 seconds, instead of the wait that would be due."""
@@ -130,13 +139,41 @@ def test_a_retry_after_can_be_a_date() -> None:
     assert 50 < wait <= 60
 
 
-def test_a_date_in_the_past_is_no_wait() -> None:
-    """Their clock may be behind ours."""
-    with RawServer(http(429, Retry_After=formatdate(system_time() - 3600, usegmt=True)), GOOD) as server:
+@pytest.mark.parametrize(("retry_after", "wait"), [(60, 60), (-3600, 0), (0, 0)])
+@pytest.mark.parametrize("their_clock", [-(10**8), 0, 10**8])
+def test_a_retry_after_is_read_by_the_answers_own_clock(retry_after: int, wait: int, their_clock: int) -> None:
+    """Theirs may be behind ours, or before it, by years; a date in the past is no wait."""
+    now = system_time() + their_clock
+    head = {"Date": formatdate(now, usegmt=True), "Retry_After": formatdate(now + retry_after, usegmt=True)}
+    with RawServer(http(429, b"", **head), GOOD) as server:
         time = Time()
         with asking(server.url, time) as client:
             fetched(client)
-        assert time.sleeps == [0]
+    assert time.sleeps == [wait]
+
+
+def test_a_retry_after_as_a_date_without_a_date_to_read_it_by_is_as_none() -> None:
+    """Our clock is no measure for it."""
+    with RawServer(http(429, Retry_After=formatdate(system_time() + 50, usegmt=True)), GOOD) as server:
+        time = Time()
+        with asking(server.url, time) as client:
+            fetched(client)
+    assert time.sleeps == [2]
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "date", "seconds"),
+    [
+        ("7", "", 7),
+        (" 120 ", "nonsense", 120),
+        ("Sun, 09 Nov 2025 02:00:30 GMT", "Sun, 09 Nov 2025 02:00:00 GMT", 30),
+        ("Sun, 09 Nov 2025 03:00:30 +0100", "Sun, 09 Nov 2025 02:00:00", 30),
+        ("Sunday, 09-Nov-25 02:00:30 GMT", "Sun Nov  9 02:00:00 2025", 30),
+    ],
+)
+def test_the_spellings_of_a_retry_after(retry_after: str, date: str, seconds: float) -> None:
+    """Seconds, and every date that HTTP knows, in any zone."""
+    assert seconds_asked(retry_after, date) == seconds
 
 
 @pytest.mark.parametrize("seconds", [121, 100_000])
@@ -146,7 +183,7 @@ def test_a_longer_retry_after_ends_the_attempt(seconds: int) -> None:
         time = Time()
         with asking(simulator.url, time) as client, pytest.raises(RetriableError) as raised:
             fetched(client)
-        assert len(simulator.requests) == client.requests == 1
+        assert len(simulator.requests) == 1
     assert time.sleeps == []
     assert f"status 429, and Amplitude asks to wait {seconds} s, longer than the 120 s" in str(raised.value)
 
@@ -154,7 +191,7 @@ def test_a_longer_retry_after_ends_the_attempt(seconds: int) -> None:
 @pytest.mark.parametrize("value", ["soon", "1.5", "-1", "9" * 5_000, "Thu, 01 Nov 99999999 10:00:00 GMT", "inf", ""])
 def test_a_retry_after_that_nobody_can_read_is_as_none(value: str, caplog: pytest.LogCaptureFixture) -> None:
     """The usual wait, and a warning."""
-    with RawServer(http(429, Retry_After=value), GOOD) as server:
+    with RawServer(http(429, Retry_After=value, Date=formatdate(usegmt=True)), GOOD) as server:
         time = Time()
         with asking(server.url, time) as client:
             fetched(client)

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.app.api import MOST_DAYS
+from exporter.app.asking import MOST_DAYS
 from exporter.app.chain import WITHOUT_A_WORD, Chain, advance, chains, give_up
+from exporter.app.stop import ask_stop
 from exporter.clock import Deadline
 from exporter.days.facts import Facts
 from exporter.days.manifest import Failure, Source
@@ -29,6 +30,7 @@ from tests.kit.rules import FEW_HOURS, LAYOUT, days_on, exporter_on, second_look
 BEFORE = DAY - timedelta(days=1)
 CHAIN = Chain("run-1", (DAY, BEFORE))
 REST = Chain("run-1", (BEFORE,))
+BEGAN = second_look().moment
 QUEUE_BYTES = 64 * 1024
 """https://learn.microsoft.com/azure/storage/queues/scalability-targets: the most that a message may have."""
 
@@ -87,7 +89,11 @@ def test_a_message_is_read_as_it_was_written(force: bool) -> None:
     """Days keep their order, run and force stay."""
     chain = Chain("run-1", (DAY, BEFORE), force)
     assert Chain.from_json(chain.to_json().encode()) == chain
-    assert json.loads(chain.to_json()) == {"run": "run-1", "days": ["2025-11-06", "2025-11-05"], "force": force}
+    message = {"run": "run-1", "days": ["2025-11-06", "2025-11-05"], "force": force}
+    assert json.loads(chain.to_json()) == message
+    chain = replace(chain, began=BEGAN + timedelta(microseconds=123456))
+    assert Chain.from_json(chain.to_json().encode()) == chain
+    assert json.loads(chain.to_json()) == message | {"began": "2025-11-08T02:00:00.123456+00:00"}
 
 
 @pytest.mark.parametrize(
@@ -105,6 +111,9 @@ def test_a_message_is_read_as_it_was_written(force: bool) -> None:
         b'{"run": "r", "days": "2025-11-06"}',
         b'{"run": "r", "days": [20251106]}',
         b'{"run": "r", "days": ["2025-11-31"]}',
+        b'{"run": "r", "days": ["2025-11-06"], "began": 5}',
+        b'{"run": "r", "days": ["2025-11-06"], "began": "today"}',
+        b'{"run": "r", "days": ["2025-11-06"], "began": "2025-11-08T02:00:00"}',
         b"[" * 100_000,
     ],
 )
@@ -118,12 +127,12 @@ def test_what_is_no_message_is_refused_in_one_way(text: bytes) -> None:
 @given(st.sets(st.dates(date(2015, 1, 1), date(2030, 1, 1)), max_size=40), st.integers(1, 4))
 def test_days_are_dealt_to_chains_newest_first(days: set[date], most: int) -> None:
     """Every day is in one chain, no chain is empty, each begins with the newest, and they are equally long."""
-    dealt = chains(list(days), "run-1", force=True, most=most)
+    dealt = chains(list(days), "run-1", BEGAN, force=True, most=most)
     assert sorted(day for chain in dealt for day in chain.days) == sorted(days)
     assert len(dealt) == min(most, len(days))
     for chain in dealt:
         assert chain.days == tuple(sorted(chain.days, reverse=True))
-        assert chain.force
+        assert (chain.force, chain.began) == (True, BEGAN)
     lengths = {len(chain.days) for chain in dealt}
     assert not lengths or max(lengths) - min(lengths) <= 1
 
@@ -131,7 +140,7 @@ def test_days_are_dealt_to_chains_newest_first(days: set[date], most: int) -> No
 def test_the_longest_chain_fits_into_a_message() -> None:
     """All days that one request may ask for, in one chain, are a message that the queue takes."""
     days = [DAY - timedelta(days=n) for n in range(MOST_DAYS)]
-    (chain,) = chains(days, "20251107T020000Z-0123abcd", force=True, most=1)
+    (chain,) = chains(days, "20251107T020000Z-0123abcd", BEGAN, force=True, most=1)
     assert len(b64encode(chain.to_json().encode())) < QUEUE_BYTES
 
 
@@ -213,8 +222,13 @@ def test_a_day_that_is_not_over_is_left_out(
     [
         (Chain("run-1", (DAY,)), "POST /api/exports/2025-11-06"),
         (
-            Chain("run-1", (DAY, BEFORE, date(2025, 10, 1)), force=True),
-            'POST /api/exports {"from": "2025-10-01", "to": "2025-11-06", "force": true}',
+            Chain("run-1", (DAY, BEFORE, date(2025, 10, 1))),
+            'POST /api/exports {"from": "2025-10-01", "to": "2025-11-06"}',
+        ),
+        (Chain("run-1", (DAY,), force=True), "POST /api/exports/forced/2025-11-06"),
+        (
+            Chain("run-1", (DAY, BEFORE), force=True),
+            'POST /api/exports/forced {"from": "2025-11-05", "to": "2025-11-06"}',
         ),
     ],
 )
@@ -291,8 +305,59 @@ def test_what_belongs_to_another_project_ends_the_chain(
     assert len(simulator.requests) == requests
     (line,) = [line for line in caplog.messages if line.startswith(f"run run-1 stops at {days[0]}: ")]
     assert "set EXPORT_PREFIX or EXPORT_CONTAINER" in line.replace("Set", "set")
-    again = '{"from": "2025-11-05", "to": "2025-11-06", "force": false}'
+    again = '{"from": "2025-11-05", "to": "2025-11-06"}'
     assert line.endswith(f"Not tried: 1 days. When that is right: POST /api/exports {again}")
+
+
+# A stop
+
+
+def test_a_stop_ends_what_began_before_it(
+    simulator: Simulator, store: MemoryStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing is asked or sent on; the log has the days that were not tried, and the request that takes them up."""
+    ask_stop(days_on(store), BEGAN + timedelta(seconds=1))
+    with working(simulator, store) as core:
+        assert step(replace(CHAIN, began=BEGAN), core) is None
+        assert step(replace(CHAIN, began=BEGAN + timedelta(seconds=1)), core) is None
+        assert step(CHAIN, core) is None  # of a message that does not tell when it began
+    assert simulator.requests == []
+    lines = [line for line in caplog.messages if line.startswith("run run-1 ends at 2025-11-06: a stop was asked for")]
+    assert len(lines) == 3
+    assert "at 2025-11-08 02:00:01 UTC. Not tried: 2 days, 2025-11-05 to 2025-11-06. If they are wanted: " in lines[0]
+    assert lines[0].endswith('POST /api/exports {"from": "2025-11-05", "to": "2025-11-06"}')
+
+
+def test_a_stop_does_not_concern_what_begins_after_it(simulator: Simulator, store: MemoryStore) -> None:
+    """A microsecond is enough; the newest stop counts, and none ends nothing."""
+    for number, asked_at in enumerate((None, BEGAN - timedelta(days=1), BEGAN)):
+        if asked_at:
+            ask_stop(days_on(store), asked_at)
+        chain = Chain(f"run-{number}", (DAY, BEFORE), began=BEGAN + timedelta(microseconds=1))
+        with working(simulator, store, chain.run) as core:
+            assert step(chain, core) == chain.rest
+    assert len(simulator.requests) == 3
+
+
+def test_a_stop_has_a_name_that_no_day_has(store: MemoryStore) -> None:
+    """It stands in no listing of days, and another project's prefix has its own."""
+    ask_stop(days_on(store), BEGAN)
+    assert [entry.name for entry in store.list("")] == ["stops/last.json"]
+    assert days_on(store).coverage(BEGAN).rows == ()
+    assert replace(LAYOUT, prefix="web/").stop == "web/stops/last.json"
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff", b"[]", b"{}", b'{"asked_at": 5}', b'{"asked_at": "2025-11-08T02:00:00"}', b"[" * 10**5]
+)
+def test_what_is_no_stop_stops_nothing(
+    simulator: Simulator, store: MemoryStore, caplog: pytest.LogCaptureFixture, content: bytes
+) -> None:
+    """A foreign object in its place is told, with what to do, and no reason to leave days out."""
+    store.write(LAYOUT.stop, content, seen=ANY, metadata={})
+    with working(simulator, store) as core:
+        assert step(CHAIN, core) == REST
+    assert "stops/last.json is no stop of this exporter and stops nothing" in caplog.text
 
 
 # Messages that come twice

@@ -4,10 +4,11 @@ import json
 import logging
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 
-from exporter.app.telemetry import operation
+from exporter.app.telemetry import hide, operation
 from exporter.run import export_due
 from exporter.simulator import Simulator
 from tests.kit.memory import MemoryStore
@@ -25,7 +26,7 @@ def in_a_new_python(script: str) -> object:
 def test_without_telemetry_nothing_is_imported() -> None:
     """Where the worker has not loaded OpenTelemetry, an operation costs nothing."""
     loaded = in_a_new_python(
-        "import json, sys; from exporter.app.telemetry import operation\n"
+        "import json, sys; from exporter.app.telemetry import hide, operation\n"
         f"with operation('00-{TRACE}-{SPAN}-01', ''): print(json.dumps('opentelemetry' in sys.modules))"
     )
     assert loaded is False
@@ -67,3 +68,50 @@ def test_a_run_on_the_command_line_ends_with_its_summary(caplog: pytest.LogCaptu
     ):
         export_due(core)
     assert caplog.messages[-1] == "run summary: newest=2025-11-06 due=1 done=1 failed=0 missing=0"
+
+
+def logged(
+    monkeypatch: pytest.MonkeyPatch, secrets: tuple[str, ...], act: Callable[[logging.Logger], None]
+) -> list[logging.LogRecord]:
+    """The records that a handler of the exporter's logger is given, once the secrets are to be hidden."""
+    logger, records = logging.getLogger("exporter"), list[logging.LogRecord]()
+    handler = logging.Handler()
+    monkeypatch.setattr(handler, "emit", records.append)
+    logger.addHandler(handler)
+    try:
+        hide(secrets)
+        hide(secrets)
+        assert len(handler.filters) == 1
+        act(logging.getLogger("exporter.days.failing"))
+    finally:
+        logger.removeHandler(handler)
+        hide(())
+    return records
+
+
+def test_a_traceback_of_ours_holds_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody thought of may quote anything: the record that is sent on has its traceback, and no secret in it."""
+
+    def act(log: logging.Logger) -> None:
+        try:
+            int("Authorization: Basic a2V5OnNlY3JldA== key=secret-key")
+        except ValueError:
+            log.exception("a mistake with %s", "secret-key")
+
+    (record,) = logged(monkeypatch, ("secret-key", "key:secret"), act)
+    text = logging.Formatter().format(record)
+    assert text.startswith("a mistake with ***\nTraceback (most recent call last):")
+    assert text.endswith("'Authorization: Basic *** key=***'")
+    assert not any(secret in text for secret in ("secret-key", "a2V5OnNlY3JldA"))
+    assert record.exc_info is None
+
+
+def test_new_secrets_take_the_place_of_old_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that was renewed is hidden from the next invocation on; a line without one stays as it is."""
+
+    def act(log: logging.Logger) -> None:
+        hide(("new-secret",))
+        log.warning("day %s: new-secret", "2025-11-06")
+
+    (record,) = logged(monkeypatch, ("old-secret",), act)
+    assert record.getMessage() == "day 2025-11-06: ***"

@@ -1,6 +1,6 @@
 import logging
 import sys
-from bisect import bisect_left
+from collections import Counter
 from collections.abc import Sequence
 
 import pytest
@@ -8,12 +8,21 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from exporter.archive import fast as module
-from exporter.archive.careful import event_date, fault, plain_date
-from exporter.archive.fast import LARGEST, careful, prover
-from tests.kit.odd_lines import BROKEN, LEGAL, objects, odd_lines
+from exporter.archive.careful import examine
+from exporter.archive.dates import count_days
+from exporter.archive.fast import LARGEST, fast_path, no_fast_path
+from exporter.archive.unusual import DEEPEST, checks_for, is_unusual
+from tests.kit.odd_lines import BROKEN, LEGAL, UNUSUAL, USUAL, objects, odd_lines
 
-prove = prover()
-fast_only = pytest.mark.skipif(prove is careful, reason="simdjson is not installed: there is no fast path")
+prove = fast_path()
+numbers = st.one_of(
+    st.sampled_from([2**63, 2**64, 10**18, 10**19, 10**20]).flatmap(lambda n: st.integers(n - 3, n + 3)),
+    st.sampled_from([2**63, 10**18, 10**19]).flatmap(lambda n: st.integers(-n - 3, -n + 3)),
+    st.integers(),
+    st.from_regex(r"-?(0|[1-9][0-9]{0,30})([.][0-9]{1,30})?([eE][+-]?0{0,9}[0-9]{1,4})?", fullmatch=True),
+    st.from_regex(r"-?[1-9][.][0-9]{0,20}7[eE][+]?30[789]", fullmatch=True),
+).map(lambda number: str(number).encode())
+fast_only = pytest.mark.skipif(prove is no_fast_path, reason="simdjson is not installed: there is no fast path")
 
 
 def block_of(lines: Sequence[bytes]) -> bytes:
@@ -21,28 +30,19 @@ def block_of(lines: Sequence[bytes]) -> bytes:
     return b"".join(line + b"\n" for line in lines)
 
 
-def date_of(line: bytes) -> str | None:
-    """What the careful path says of a line; its two opinions agree where both have one."""
-    plain = plain_date(line)
-    if plain is not None:
-        assert fault(line) is None
-        assert event_date(line) == plain
-    return event_date(line) if fault(line) is None else None
-
-
 def agree(lines: Sequence[bytes]) -> None:
-    """The fast path takes only what the careful one takes, and counts the same events and dates."""
+    """The fast path takes only what the careful one takes, none of it unusual, and counts the same events and dates."""
     found: dict[str, int] = {}
     count = prove(block_of(lines), found)
-    dates = [date_of(line) for line in lines]
-    if count is not None:
-        assert count == len(lines)
-        assert sorted(dates, key=str) == sorted((date for date, n in found.items() for _ in range(n)), key=str)
-
-
-def nested(depth: int) -> bytes:
-    """An event with so many arrays in one another."""
-    return b'{"deep":' + b"[" * depth + b"]" * depth + b"}"
+    if count is None:
+        return
+    assert count == len(lines)
+    examined = [examine(line) for line in lines]
+    assert [reason for _, reason in examined] == [""] * len(lines)
+    assert not any(is_unusual(line) for line in lines)
+    days: dict[str, int] = {}
+    count_days(days, found)
+    assert days == Counter(date for date, _ in examined)
 
 
 @pytest.mark.parametrize("line", LEGAL)
@@ -59,16 +59,42 @@ def test_a_broken_line_spoils_its_block(line: bytes) -> None:
         assert prove(block_of(lines), {}) is None
 
 
-def test_deep_nesting_is_judged_without_a_crash() -> None:
-    """At every depth the two paths agree, and an event has a date."""
-    for depth in (10, 500, 990, 1_000, 1_010, 2_000, 5_000, 20_000, 100_000):
-        line = b'{"event_time":"2025-11-06 05:00:00","deep":' + b'{"a":[' * depth + b"]}" * depth + b"}"
+@fast_only
+@pytest.mark.parametrize("line", USUAL)
+def test_usual_events_go_the_fast_way(line: bytes) -> None:
+    """What is refused here and is usual would be looked at twice for nothing."""
+    assert prove(block_of([line]), {}) == 1
+
+
+@pytest.mark.parametrize("line", UNUSUAL)
+def test_an_unusual_event_never_goes_the_fast_way(line: bytes) -> None:
+    """It is counted, which only the careful path does."""
+    assert prove(block_of([line]), {}) is None
+    assert prove(block_of([b"{}", line, b"{}"]), {}) is None
+
+
+@fast_only
+@pytest.mark.parametrize("opened", [b"[", b'{"a":'])
+@pytest.mark.parametrize("inmost", [b"1", b"[]", b"{ }"])
+def test_the_bound_of_depth_is_the_fast_paths(opened: bytes, inmost: bytes) -> None:
+    """At the bound, one below and one above: usual is what simdjson takes."""
+    closed = b"]" if opened == b"[" else b"}"
+    for depth in range(DEEPEST - 3, DEEPEST + 3):  # the event itself is a level, too
+        line = b'{"deep":' + opened * depth + inmost + closed * depth + b"}"
+        assert is_unusual(line) == (depth + 1 > DEEPEST) == (prove(block_of([line]), {}) is None)
         agree([line])
-        if fault(line) is None:
-            assert event_date(line) == "2025-11-06"
-    deepest = bisect_left(range(200_000), True, key=lambda depth: fault(nested(depth)) is not None)
-    for depth in range(deepest - 5, deepest + 5):  # the bounds of the two parsers are near each other, and not the same
-        agree([nested(depth)])
+
+
+@fast_only
+@settings(deadline=None, max_examples=300)
+@given(st.lists(numbers, min_size=1, max_size=3))
+def test_a_number_is_usual_where_the_fast_path_takes_it(found: list[bytes]) -> None:
+    """Near the bounds of whole numbers and of floats, in every spelling."""
+    for number in found:
+        line = b'{"a":[%b]}' % number
+        taken = prove(block_of([line]), {}) is not None
+        assert is_unusual(line) == (not taken), number
+        assert any(check(line) for check in checks_for(line)) == (not taken)
 
 
 @settings(deadline=None)
@@ -111,7 +137,7 @@ def test_fast_and_careful_agree_on_torn_objects(lines: list[bytes]) -> None:
 @fast_only
 def test_the_key_of_another_prover_is_a_text_like_any_other() -> None:
     """Even pieces that are torn just so are seen: each prover has a key of its own."""
-    keys = {prover().__self__._key for _ in range(100)}  # type: ignore[attr-defined]
+    keys = {fast_path().__self__._key for _ in range(100)}  # type: ignore[attr-defined]
     assert len(keys) == 100
     for key in keys:
         agree([b'{"a":[{}', b'"%b"' % key.encode(), b'{"b":1},"%b",{"c":2}]}' % key.encode()])
@@ -157,10 +183,10 @@ def test_without_simdjson_every_line_goes_the_careful_way(
     module._simdjson.cache_clear()
     try:
         with caplog.at_level(logging.INFO):
-            without, again = prover(), prover()
+            without, again = fast_path(), fast_path()
     finally:
         module._simdjson.cache_clear()
     (said,) = caplog.messages
     assert "simdjson is not installed" in said
-    assert without is again is careful
+    assert without is again is no_fast_path
     assert without(b"{}\n", {}) is None

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.archive.rejected import RejectedLines
+from exporter.archive.rejected import LONGEST_TEXT, RejectedLine, RejectedLines, read_rejected
 from exporter.errors import RejectedError
 
 
@@ -35,20 +35,66 @@ def test_every_byte_of_a_line_comes_back(line: bytes) -> None:
     }
 
 
-@settings(deadline=None)
-@given(st.lists(st.binary(max_size=20), max_size=8))
-def test_every_byte_of_a_line_in_pieces_comes_back(pieces: list[bytes]) -> None:
-    """However it is cut: base64 goes over the cuts."""
+@pytest.mark.parametrize("size", [LONGEST_TEXT, LONGEST_TEXT + 1, LONGEST_TEXT + 2, 3 * LONGEST_TEXT])
+@pytest.mark.parametrize("start", ["", "\xff"])
+def test_every_byte_of_a_long_line_comes_back(size: int, start: str) -> None:
+    """As text up to a bound, beyond it as base64 that is written in pieces; a view of a line is as good."""
+    line = (start.encode("latin-1") + bytes(32 + number % 95 for number in range(size)))[:size]
     with RejectedLines(10**6) as rejected:
-        rejected.begin_long("m", 1, "longer than 5 bytes")
-        for piece in pieces:
-            rejected.add_long(piece)
-        rejected.end_long()
+        rejected.add("m", 1, "not JSON", memoryview(line))
         rejected.add("m", 2, "not JSON", b"next")
         first, second = records(rejected)
-    assert content_of(first) == b"".join(pieces)
+    assert content_of(first) == line
+    assert ("text" in json.loads(first)) == (size <= LONGEST_TEXT and not start)
     assert content_of(second) == b"next"
     assert rejected.count == 2
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.text(), st.integers(1, 2**53), st.text(), st.binary(max_size=9)), max_size=5))
+def test_what_is_written_is_read(lines: list[tuple[str, int, str, bytes]]) -> None:
+    """Place and reason of each line, in their order."""
+    kept = [
+        (member.encode(errors="replace").decode(), line, reason.encode(errors="replace").decode(), text)
+        for member, line, reason, text in lines
+    ]
+    with RejectedLines(10**6) as rejected:
+        for member, line, reason, text in kept:
+            rejected.add(member, line, reason, text)
+        found = list(read_rejected(rejected.open().read()))
+    assert found == [RejectedLine(member, line, reason) for member, line, reason, _ in kept]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"\xff",
+        b"null",
+        b'{"member":1,"line":1,"reason":"r"}',
+        b'{"member":"m","line":"1","reason":"r"}',
+        b'{"member":"m","line":1}',
+        b'{"member":"\xff","line":1,"reason":"r"}',
+        b"[" * 200_000,
+    ],
+)
+def test_a_damaged_record_hides_no_other(damage: bytes) -> None:
+    """What could be read is given, also of a file that breaks off."""
+    good = b'{"member": "m", "line": %d, "reason": "r", "text": "x"}\n'
+    text = good % 1 + damage + b"\n" + good % 3
+    assert list(read_rejected(text)) == [RejectedLine("m", 1, "r"), RejectedLine("m", 3, "r")]
+    assert list(read_rejected(good % 1 + damage)) == [RejectedLine("m", 1, "r")]
+    assert list(read_rejected((good % 1)[:-1])) == [RejectedLine("m", 1, "r")]
+    assert list(read_rejected((good % 1)[:-2])) == []
+
+
+@settings(deadline=None)
+@given(st.binary())
+def test_reading_never_fails(text: bytes) -> None:
+    """Whatever stands in the file."""
+    assert len(list(read_rejected(text))) <= text.count(b"\n") + 1
 
 
 def test_text_stays_readable() -> None:
@@ -68,12 +114,18 @@ def test_the_room_is_bounded() -> None:
 
 
 def test_a_long_line_counts_against_the_room_too() -> None:
-    """As it is kept: four characters for three bytes."""
-    with RejectedLines(1_000) as rejected:
-        rejected.begin_long("m", 1, "too long")
-        rejected.add_long(b"x" * 600)
+    """As it is kept: four characters for three bytes; nothing of it is written if it does not fit."""
+    line = b"x" * (LONGEST_TEXT + 1)
+    with RejectedLines(10**6) as rejected:
+        rejected.add("m", 1, "r", line)
+        size = len(rejected.open().read())
+    assert size > len(line) * 4 / 3
+    with RejectedLines(size - 1) as rejected:
         with pytest.raises(RejectedError):
-            rejected.add_long(b"x" * 150)
+            rejected.add("m", 1, "r", line)
+        assert rejected.open().read() == b""
+    with RejectedLines(size) as rejected:
+        rejected.add("m", 1, "r", line)
 
 
 def test_exactly_the_room_is_enough() -> None:
@@ -88,18 +140,16 @@ def test_exactly_the_room_is_enough() -> None:
 
 
 def test_going_back_forgets_what_came_after() -> None:
-    """Also in the midst of a long line, and also after the file was read."""
+    """Also a long line, and also after the file was read."""
     with RejectedLines(10**6) as rejected:
         rejected.add("m", 1, "r", b"one")
         mark = rejected.mark()
         rejected.add("m", 2, "r", b"two")
-        rejected.begin_long("m", 3, "long")
-        rejected.add_long(b"x")
+        rejected.add("m", 3, "r", b"x" * (LONGEST_TEXT + 1))
+        assert len(records(rejected)) == 3
         rejected.back(mark)
         assert rejected.count == 1
-        rejected.begin_long("m", 2, "long")
-        rejected.add_long(b"again")
-        rejected.end_long()
+        rejected.add("m", 2, "r", b"again")
         assert [content_of(record) for record in records(rejected)] == [b"one", b"again"]
 
 

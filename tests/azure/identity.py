@@ -35,6 +35,7 @@ class Identity:
         audience: The `aud` of every token; None means the resource that was asked for, as Entra does.
         fail_first: How many requests are answered 500 before the first good answer.
         client_id: The one user-assigned identity it knows; a request for another one is refused.
+        port: Where it listens once it is entered; 0 picks a free one.
     """
 
     def __init__(
@@ -43,12 +44,14 @@ class Identity:
         audience: str | None = None,
         fail_first: int = 0,
         client_id: str = "0d7b6f5e-6f0e-4a57-9a4f-3f1f0c9d2b11",
+        port: int = 0,
     ) -> None:
         self.client_id = client_id
         self.asked: list[Asked] = []
         self._lifetime = lifetime_seconds
         self._audience = audience
         self._failures_left = fail_first
+        self._port = port
         self._header = uuid.uuid4().hex
         self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self._lock = threading.Lock()
@@ -56,11 +59,11 @@ class Identity:
     @property
     def env(self) -> dict[str, str]:
         """The two variables by which azure-identity finds the endpoint."""
-        url = f"http://127.0.0.1:{self._server.server_port}/msi/token"
+        url = f"http://127.0.0.1:{self._port or self._server.server_port}/msi/token"
         return {"IDENTITY_ENDPOINT": url, "IDENTITY_HEADER": self._header}
 
     def __enter__(self) -> Self:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Endpoint, self))
+        self._server = ThreadingHTTPServer(("127.0.0.1", self._port), partial(_Endpoint, self))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.start()
         return self

@@ -6,20 +6,19 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from math import inf
 from pathlib import Path
 
 from rich.console import Console
 
 from tests.azure.azurite import missing
 from tests.bench import many_days, page, picture
-from tests.bench.contenders import CONTENDERS, Contender
+from tests.bench.contenders import CONTENDERS, Contender, before, checked_out
 from tests.bench.day import MEGABYTE, Day, made, make
 from tests.bench.measure import REPOSITORY, Run, WrongOutputError, measured, measured_start, too_little_memory
 from tests.bench.results import DAYS, Results, targets
 
-LARGE_MB, SLOW_MB = 1_000, 500
-"""From the first size on, every way runs once; from the second on, a slow one at most twice."""
+LARGE_MB = 1_000
+"""From this size on, every way runs once: ratios are told of a smaller one."""
 
 
 @dataclass(frozen=True)
@@ -77,14 +76,24 @@ def _many_days(arguments: argparse.Namespace, console: Console) -> list[Run]:
 
 
 def _arguments(words: Sequence[str]) -> argparse.Namespace:
-    keys = [*(contender.key for contender in CONTENDERS), many_days.KEY]
+    keys = [*(contender.key for contender in CONTENDERS), "before", many_days.KEY]
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--sizes", type=_sizes, default=[50, 500, 2000], help="MB of JSON lines (default: 50,500,2000)")
-    parser.add_argument("--runs", type=int, default=3, help="of each way, fewer of large days (default: 3)")
+    parser.add_argument("--runs", type=int, default=5, help="of each way, fewer of large days (default: 5)")
+    parser.add_argument("--against", metavar="REV", help="a revision of this repository to be paired with")
     parser.add_argument("--only", type=lambda text: text.split(","), default=keys, help=f"of {','.join(keys)}")
     parser.add_argument("--folder", type=Path, default=REPOSITORY / "build/bench", help="for the simulated days")
     parser.add_argument("--docs", type=Path, default=REPOSITORY / "docs", help="where the page goes")
     return parser.parse_args(words)
+
+
+def _contenders(arguments: argparse.Namespace) -> list[Contender]:
+    """Those of the page, and the revision before, right behind this one."""
+    found = list(CONTENDERS)
+    if arguments.against:
+        local = next(number for number, contender in enumerate(found) if contender.key == "local")
+        found.insert(local + 1, before(checked_out(arguments.against, arguments.folder)))
+    return found
 
 
 def _sizes(text: str) -> list[int]:
@@ -105,15 +114,9 @@ def _turns(arguments: argparse.Namespace) -> Iterator[Turn]:
     """Way after way, then all of them again."""
     for size in arguments.sizes:
         for number in range(1, arguments.runs + 1):
-            for contender in CONTENDERS:
-                if contender.key in arguments.only and number <= _most_runs(contender, size):
+            for contender in _contenders(arguments):
+                if contender.key in arguments.only and (number == 1 or size < LARGE_MB):
                     yield Turn(size, number, contender)
-
-
-def _most_runs(contender: Contender, size: int) -> float:
-    if size >= LARGE_MB:
-        return 1
-    return 2 if contender.slow and size >= SLOW_MB else inf
 
 
 def _skipped(arguments: argparse.Namespace) -> dict[tuple[int, str], str]:

@@ -1,6 +1,7 @@
 """Who takes part: how each is started, and how its output is checked."""
 
 import hashlib
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -43,8 +44,8 @@ class Contender:
         words: the command, after `python -m`.
         wrong: what is wrong with the output, or None.
         uploads: it needs a container.
-        slow: it runs less often with larger days.
         memory: how many times the day's size must be free, itself and the storage emulator together.
+        code: where its code is, if not here.
     """
 
     key: str
@@ -52,8 +53,8 @@ class Contender:
     words: Callable[[Place], list[str]]
     wrong: Callable[[Place], str | None]
     uploads: bool = False
-    slow: bool = False
     memory: float = 0.2
+    code: Path | None = None
 
     def command(self, place: Place) -> list[str]:
         """The whole command."""
@@ -107,7 +108,6 @@ CONTENDERS = (
         "naive script",
         lambda place: ["tests.bench.naive", place.url, str(place.out / "dump.json")],
         _wrong_count,
-        slow=True,
         memory=6,
     ),
     Contender(
@@ -115,7 +115,6 @@ CONTENDERS = (
         "plain streaming",
         lambda place: ["tests.bench.plain", place.url, str(place.out / "dump.json")],
         _wrong_count,
-        slow=True,
     ),
     Contender("local", "this exporter, to a folder", _export, _wrong_file),
     Contender("azurite", "this exporter, to Azurite", _export, _wrong_blob, uploads=True, memory=3),
@@ -134,3 +133,19 @@ CONTENDERS = (
         _wrong_lines,
     ),
 )
+
+
+def before(code: Path) -> Contender:
+    """This exporter as it was, with today's packages."""
+    return Contender("before", "this exporter as it was before, to a folder", _export, _wrong_file, code=code)
+
+
+def checked_out(revision: str, folder: Path) -> Path:
+    """The exporter's code of a revision, below ``folder``."""
+    repository = Path(__file__).parents[2]
+    name = subprocess.run(["git", "rev-parse", revision], cwd=repository, capture_output=True, text=True, check=True)
+    place = folder / f"code-{name.stdout.strip()}"
+    place.mkdir(parents=True, exist_ok=True)
+    archive = subprocess.run(["git", "archive", revision, "exporter"], cwd=repository, capture_output=True, check=True)
+    subprocess.run(["tar", "-x", "-C", str(place)], input=archive.stdout, check=True)
+    return place

@@ -73,6 +73,8 @@ def measured(contender: Contender, day: Day, turn: int) -> Run:
             (folder / name).mkdir()
         url, requests = around.enter_context(_serving(day, folder))
         env = environment(folder, url)
+        if contender.code:
+            env["PYTHONPATH"] = str(contender.code)
         azurite = around.enter_context(Azurite(folder / "azurite")) if contender.uploads else None
         container = around.enter_context(container_in(azurite)) if azurite else None
         if azurite:

@@ -141,3 +141,19 @@ def test_memory_targets_look_at_every_size() -> None:
     reached = {target.what: target.reached for target in targets(Results(runs))}
     assert reached["peak memory, to a folder, any size"] == 36
     assert reached["memory to a folder, 2000 MB against 50 MB"] == 36 / 30
+
+
+def test_the_worst_pair_is_claimed() -> None:
+    """Not the median: identical code took half as much again on a shared machine."""
+    pairs = [(1, 30), (2, 30), (1, 40), (1, 25), (1, 31)]
+    runs = [run(("local", "naive")[i], turn, both[i]) for turn, both in enumerate(pairs) for i in (0, 1)]
+    target = targets(Results(runs))[0]
+    assert (target.reached, min(target.found), len(target.found)) == (1 / 15, 1 / 40, 5)
+
+
+def test_a_revision_before_can_be_paired_with(day: Day, tmp_path: Path) -> None:
+    """Its code runs with today's packages, right behind this one's, and its output is checked, too."""
+    bench(day, tmp_path, "--only", "local,before", "--against", "HEAD")
+    assert (
+        "| CPU against the revision before, 1 MB, to a folder | 1.1 | 1 |" in (tmp_path / "benchmarks.md").read_text()
+    )

@@ -16,6 +16,8 @@ from exporter.days.facts import Facts
 from exporter.days.manifest import DAMAGED, EMPTY, FINAL, PROVISIONAL, Failure
 from exporter.pages import page
 from exporter.pages.rejections import read_rejections
+from exporter.pages.shown import showing
+from exporter.settings import Settings
 from exporter.store import ANY
 from exporter.window import days_of, yesterday_of
 from tests.kit.memory import MemoryStore
@@ -108,9 +110,8 @@ def page_of(store: MemoryStore, now: datetime = NOW) -> str:
     """The page about all days of a store."""
     days = days_on(store)
     coverage = days.coverage(now)
-    return page.render(
-        coverage, coverage.rows, read_rejections(days, coverage.rows), days.timing, "amplitude/web/", now
-    )
+    frame = page.Frame("amplitude/web/", now, showing(Settings()))
+    return page.render(coverage, coverage.rows, read_rejections(days, coverage.rows), days.timing, frame)
 
 
 @dataclass(frozen=True)

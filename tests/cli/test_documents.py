@@ -49,7 +49,7 @@ def test_every_field_says_what_it_means() -> None:
     assert set(FAILURE) == set(json.loads((SCHEMAS / "failure.json").read_text())["properties"])
 
 
-@pytest.mark.parametrize("name", ["export", "status", "verify"])
+@pytest.mark.parametrize("name", ["export", "status", "verify", "doctor"])
 def test_the_envelope_is_the_same(name: str) -> None:
     """Version, command and ok, first and always."""
     schema = json.loads((SCHEMAS / f"{name}.json").read_text())
@@ -68,6 +68,7 @@ def test_every_commands_output_fits(desk: Desk) -> None:
     fits(desk.call("verify", "--day", recent(2), "--repair", "--json").json, "verify")
     fits(desk.call("backfill", "--from", recent(1), "--to", recent(1), "--json").json, "export")
     fits(desk.call("run", "--json").json, "export")
+    fits(desk.call("doctor", "--json").json, "doctor")
     for path in (desk.data / "manifests").iterdir():
         fits(json.loads(path.read_text()), "manifest")
     assert desk.call("run", "--json").json["command"] == "run"

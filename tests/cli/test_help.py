@@ -44,7 +44,7 @@ def test_every_setting_is_read_by_a_command() -> None:
     assert {name for told in HELP.values() for name in told.settings} == SETTING_NAMES - {"EXPORT_SCHEDULE"}
 
 
-@pytest.mark.parametrize("command", [one for one in COMMANDS if one not in {"simulate", "demo"}])
+@pytest.mark.parametrize("command", [one for one in COMMANDS if one not in {"simulate", "demo", "doctor"}])
 def test_examples_can_be_typed(command: str, desk: Desk) -> None:
     """As they stand there: no option in them is unknown."""
     for words, _ in HELP[command].examples:

@@ -95,6 +95,11 @@ def ask(
     return requests.request(method, f"{host.url}/api/exports{path}", headers=headers, data=content, timeout=120)
 
 
+def post(host: Host, path: str, *days: date) -> requests.Response:
+    """Ask for a range of days, from the oldest of them to the newest."""
+    return ask(host, "POST", path, body={"from": str(min(days)), "to": str(max(days))})
+
+
 def send(host: Host, days: list[date], *, run: str = "", queue: str = QUEUE, force: bool = False) -> str:
     """Put one chain on the queue, as the app does, and return the run's id."""
     run = run or f"run-{uuid.uuid4().hex[:8]}"

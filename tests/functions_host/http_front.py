@@ -17,7 +17,7 @@ from tests.functions_host.rpc import messages
 MASTER_KEY = "key-of-the-master"
 HOST_KEY = "key-of-the-host"
 
-_SEGMENT = re.compile(r"(/?)\{(\w+)(?::\w+)?(\?)?\}")
+_SEGMENT = re.compile(r"(/?)\{(\w+)(?::minlength\((\d+)\))?(\?)?\}")
 
 
 def function_key(name: str) -> str:
@@ -92,10 +92,15 @@ class HttpFront:
         self._server.server_close()
 
     def answer(self, request: Request) -> Answer:
-        """Finds the function, checks the key, runs it."""
+        """Finds the function, checks the key, runs it.
+
+        Routes are tried in the order of the functions' names, whatever they are made of, as the platform does
+        (Azure/azure-functions-host 9876).
+        """
         if request.path.startswith("/admin/functions/"):
             return self._admin(request)
-        matches = [(f, m) for f in self._functions.values() if (m := self._route(f, request.path))]
+        ordered = sorted(self._functions.values(), key=lambda function: function.name)
+        matches = [(f, m) for f in ordered if (m := self._route(f, request.path))]
         if not matches:
             return Answer(HTTPStatus.NOT_FOUND)
         for function, match in matches:
@@ -108,9 +113,9 @@ class HttpFront:
         if function.kind != "httpTrigger":
             return None
         template = re.escape(function.trigger.get("route") or function.name)
-        template = re.sub(r"\\([{}?:/])", r"\1", template)  # what a parameter is spelled with
+        template = re.sub(r"\\([{}?:/()])", r"\1", template)  # what a parameter is spelled with
         # An optional segment takes its slash with it.
-        pattern = _SEGMENT.sub(lambda m: f"(?:{m[1]}(?P<{m[2]}>[^/]+)){m[3] or ''}", template)
+        pattern = _SEGMENT.sub(lambda m: f"(?:{m[1]}(?P<{m[2]}>[^/]{{{m[3] or 1},}})){m[4] or ''}", template)
         return re.fullmatch(f"{self._prefix}/{pattern}/?", path, re.IGNORECASE)
 
     def _call(self, function: Function, request: Request, match: re.Match[str]) -> Answer:

@@ -13,7 +13,7 @@ from azure.storage.blob import BlobLeaseClient, ContainerClient
 from exporter.simulator import Simulator, Status, TooManyRequests, When, Wire
 from exporter.store.blob_lease import leased
 from tests.azure.azurite import Azurite
-from tests.functions_host.app import LAYOUT, POISON, QUEUE, App, ask, last_days, said, send
+from tests.functions_host.app import LAYOUT, POISON, QUEUE, App, ask, last_days, post, said, send
 from tests.functions_host.host import Host
 from tests.functions_host.link import WorkerGone
 from tests.kit.rules import FEW_HOURS
@@ -73,7 +73,7 @@ def test_a_backfill_survives_faults_and_a_killed_worker(app: App, azurite: Azuri
     app.simulator.add(Wire("drip", SLOW, when=on(slow)))
     hosts = [app.start({"EXPORT_CONCURRENCY": "2"}, lock_seconds=10) for _ in range(3)]
     azurite.forget_traffic()
-    answer = ask(hosts[0], "POST", body={"from": str(days[-1]), "to": str(days[0]), "force": True})
+    answer = post(hosts[0], "/forced", *days)
     assert (answer.status_code, answer.json()["chains"], len(answer.json()["days"])) == (202, 2, 60)
 
     with ThreadPoolExecutor(len(hosts)) as pool:
@@ -184,6 +184,25 @@ def test_refused_keys_end_the_chain_with_the_request_that_takes_it_up(app: App, 
     host.drain()
     for day in days:
         app.check_whole(day)
+
+
+def test_a_stop_reaches_a_chain_that_is_at_work(app: App) -> None:
+    """The day under way is finished and whole; the rest, which it sends on, ends with a line that names it."""
+    days = last_days(4)
+    app.simulator.add(Wire("drip", 5000, when=on(days[0])))
+    host = app.start()
+    answer = post(host, "", *days)
+    with ThreadPoolExecutor(1) as pool:
+        step = pool.submit(host.queue_step, "export_day")
+        wait_until(lambda: app.asked(days[0]) == 1)
+        assert ask(host, "POST", "/stop").status_code == 202
+        assert [taken.fate for taken in step.result()] == ["deleted"]
+    app.check_whole(days[0])
+    host.drain()
+    assert [app.asked(day) for day in days] == [1, 0, 0, 0]
+    (line,) = [line for line in said(host) if line.startswith(f"run {answer.json()['run']} ends at {days[2]}: ")]
+    assert line.endswith(f"Not tried: 1 days, {days[2]} to {days[2]}. If they are wanted: POST /api/exports/{days[2]}")
+    check_queues_are_empty(host)
 
 
 def test_a_message_that_comes_twice_does_its_days_once(app: App) -> None:

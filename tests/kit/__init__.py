@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from exporter.amplitude.client import AmplitudeClient
-from exporter.archive.fast import Prove
+from exporter.archive.fast import FastPath
 from exporter.archive.rejected import RejectedLines
-from exporter.archive.unzip import BLOCK, LONGEST_LINE, Tally, unzip
+from exporter.archive.unzip import BOUNDS, Bounds, Tally, unzip
 from exporter.clock import Clock, Deadline
 from exporter.errors import BadArchiveError
 from exporter.export import Exporter
@@ -132,7 +132,7 @@ class Unzipped:
     """What `unzip` made of an archive."""
 
     text: bytes
-    hours: tuple[int, ...]
+    hours: tuple[int, ...]  # of the blocks with events
     tally: Tally
     rejected: bytes
 
@@ -146,21 +146,20 @@ def unzipped(
     archive: bytes,
     window: Window = WHOLE_DAY,
     *,
-    block: int = BLOCK,
-    longest_line: int = LONGEST_LINE,
+    bounds: Bounds = BOUNDS,
     rejected_limit: int = 10**8,
-    prove: Prove | None = None,
+    fast: FastPath | None = None,
 ) -> Unzipped:
     """Read ``archive`` from a real file, as the exporter does."""
     with tempfile.TemporaryFile() as file, RejectedLines(rejected_limit) as rejected:
         file.write(archive)
         tally = Tally(rejected)
-        blocks = list(unzip(file, window, tally, block=block, longest_line=longest_line, prove=prove))
+        blocks = list(unzip(file, window, tally, bounds=bounds, fast=fast))
         for each in blocks:
             assert each.count == each.text.count(b"\n")
         text = b"".join(each.text for each in blocks)
         assert tally.events.total() == text.count(b"\n")
-        return Unzipped(text, tuple(each.hour for each in blocks), tally, rejected.open().read())
+        return Unzipped(text, tuple(each.hour for each in blocks if each.count), tally, rejected.open().read())
 
 
 def member(hour: int = 5, part: int = 0, *, day: date = DAY, project: int = 100) -> str:

@@ -3,6 +3,7 @@
 import errno
 import itertools
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,7 +11,8 @@ from typing import BinaryIO
 
 from exporter.errors import DayHeldError, LostRaceError
 from exporter.report import Progress, Step, no_progress
-from exporter.store import ANY, Entry
+from exporter.store import ANY, LARGEST_READ, Entry, gone, too_large
+from exporter.store.names import checked, checked_prefix
 
 PIECE = 1 << 20
 
@@ -22,12 +24,15 @@ class MemoryStore:
         self.progress = progress
         self._room = room
         self._objects: dict[str, tuple[bytes, Entry]] = {}
-        self._holders: dict[str, str] = {}
+        self._holders: dict[str, list[str]] = {}
         self._versions = itertools.count(1)
+        self._alone = threading.Lock()
 
     def read(self, name: str) -> tuple[bytes, str] | None:
         """See Store."""
-        found = self._objects.get(name)
+        found = self._objects.get(checked(name))
+        if found and len(found[0]) > LARGEST_READ:
+            raise too_large(name, len(found[0]))
         return (found[0], found[1].etag) if found else None
 
     def write(self, name: str, content: bytes | BinaryIO, *, seen: str | None, metadata: Mapping[str, str]) -> str:
@@ -41,33 +46,38 @@ class MemoryStore:
             LostRaceError: something else is there.
             OSError: there is no room.
         """
-        there = self._objects.get(name)
-        if seen not in (ANY, there[1].etag if there else None):
-            raise LostRaceError(f"{name} was changed")
-        others = sum(entry.size for other, (_, entry) in self._objects.items() if other != name)
-        if self._room is not None and others + len(content) > self._room:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), name)
-        entry = Entry(name, len(content), f'"{next(self._versions)}"', dict(metadata))
-        self._objects[name] = (content, entry)
-        return entry.etag
+        with self._alone:
+            there = self._objects.get(checked(name))
+            if seen not in (ANY, there[1].etag if there else None):
+                raise LostRaceError(f"{name} was changed")
+            others = sum(entry.size for other, (_, entry) in self._objects.items() if other != name)
+            if self._room is not None and others + len(content) > self._room:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), name)
+            entry = Entry(name, len(content), f'"{next(self._versions)}"', dict(metadata))
+            self._objects[name] = (content, entry)
+            return entry.etag
 
     def delete(self, name: str) -> None:
         """See Store."""
-        self._objects.pop(name, None)
+        self._objects.pop(checked(name), None)
 
-    def list(self, prefix: str) -> Iterator[Entry]:
+    def list(self, prefix: str, most: int | None = None) -> Iterator[Entry]:
         """See Store."""
-        for name in sorted(self._objects):
-            if name.startswith(prefix):
-                yield self._objects[name][1]
+        checked_prefix(prefix)
+        holders = self._holders.copy()
+        held = {name: Entry(name, 0, '"held"', {"run": run, "lease": "leased"}) for name, (run,) in holders.items()}
+        there = {name: entry for name, (_, entry) in self._objects.copy().items()} | held
+        yield from [there[name] for name in sorted(there) if name.startswith(prefix)][:most]
 
     def stat(self, name: str) -> Entry | None:
         """See Store."""
-        found = self._objects.get(name)
+        found = self._objects.get(checked(name))
         return replace(found[1]) if found else None
 
     def stream(self, name: str) -> Iterator[bytes]:
         """See Store."""
+        if checked(name) not in self._objects:
+            raise gone(name)
         content = self._objects[name][0]
         for start in range(0, len(content), PIECE):
             yield content[start : start + PIECE]
@@ -75,18 +85,19 @@ class MemoryStore:
     @contextmanager
     def lock(self, name: str, run: str) -> Iterator[None]:
         """See Store."""
-        if name in self._holders:
-            raise DayHeldError(f"{name} is held by run {self._holders[name]}", self._holders[name])
-        self._holders[name] = run
+        ours = [run]
+        holder = self._holders.setdefault(checked(name), ours)  # one step, so that of two threads one is the first
+        if holder is not ours:
+            raise DayHeldError(f"{name} is held by run {holder[0]}", holder[0])
         try:
             self.progress(Step.LOCKED, 0, None)
             yield
         finally:
             del self._holders[name]
 
-    def draft(self, name: str, seen: str | None) -> "MemoryDraft":
+    def draft(self, name: str, seen: str | None, *, afresh: bool = False) -> "MemoryDraft":  # noqa: ARG002 - it always is
         """See Store."""
-        return MemoryDraft(self, name, seen)
+        return MemoryDraft(self, checked(name), seen)
 
 
 class MemoryDraft:

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 NAMES = ["requirements", "requirements-cli", "requirements-dev", "requirements-release"]
 ALONE = "requirements-checkov"
 """In an environment of its own, with versions of its own."""
-APP_ONLY = {"azure-functions", "azure-monitor-opentelemetry"}
+APP_ONLY = {"azure-functions", "azure-monitor-opentelemetry", "azure-storage-queue"}
 """What the function app needs and the command line does not."""
 
 

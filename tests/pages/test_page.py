@@ -13,7 +13,10 @@ from exporter.days.coverage import Coverage, Row
 from exporter.days.due import Timing
 from exporter.days.manifest import DAMAGED, EMPTY, FINAL, PROVISIONAL, Failure
 from exporter.pages import page
+from exporter.pages.freshness import freshness
 from exporter.pages.rejections import MOST_BYTES, read_rejections
+from exporter.pages.shown import showing
+from exporter.settings import Settings
 from exporter.store import ANY
 from tests.browser.world import (
     NEWEST,
@@ -30,6 +33,7 @@ from tests.kit.memory import MemoryStore
 from tests.kit.rules import LAYOUT, days_on
 
 SETTLE = timedelta(hours=12)
+SHOW = showing(Settings())
 ONE = timedelta(days=1)
 
 
@@ -65,14 +69,14 @@ def failure(day: date = NEWEST, kind: str = "retriable") -> Failure:
 )
 def test_the_first_sentence_is_about_yesterday(row: Row, hour: int, level: str, headline: str) -> None:
     """Whether yesterday is there, and what comes next, in a few words."""
-    found = page.freshness(Coverage((row,), NEWEST), noon(NEWEST + ONE, hour), SETTLE)
+    found = freshness(Coverage((row,), NEWEST), noon(NEWEST + ONE, hour), SETTLE)
     assert (found.level, found.headline) == (level, headline)
 
 
 def test_a_long_settle_delay_is_not_tonight() -> None:
     """A day that settles later than this night is not promised for it."""
     row = Row(NEWEST, PROVISIONAL, whole=True, events=5)
-    found = page.freshness(Coverage((row,), NEWEST), NOW, timedelta(hours=48))
+    found = freshness(Coverage((row,), NEWEST), NOW, timedelta(hours=48))
     assert found.headline == "Yesterday is there, not final yet"
     assert "The first run after 9 November 2025, 00:00 UTC" in found.detail
 
@@ -232,7 +236,7 @@ def test_what_comes_from_outside_is_escaped() -> None:
     days = days_on(store)
     coverage = days.coverage(NOW)
     rejections = read_rejections(days, coverage.rows)
-    document = page.render(coverage, coverage.rows, rejections, days.timing, hostile, NOW)
+    document = page.render(coverage, coverage.rows, rejections, days.timing, page.Frame(hostile, NOW, SHOW))
     assert "<script" not in document
     assert document.count("&lt;script&gt;alert(1)&lt;/script&gt;&#34;&#39;&amp;{{ 7 * 7 }}") == 4
 
@@ -294,7 +298,7 @@ def test_a_gap_says_what_to_do() -> None:
 def test_a_range_shows_its_days_and_the_freshness_of_all() -> None:
     """A range leaves out other days; yesterday is told all the same."""
     coverage = days_on(good_days(30)).coverage(NOW)
-    document = page.render(coverage, coverage.rows[:3], (), Timing(), "amplitude/", NOW)
+    document = page.render(coverage, coverage.rows[:3], (), Timing(), page.Frame("amplitude/", NOW, SHOW))
     assert document.count("<tr id=d") == 3
     assert "Yesterday is there, and final" in document
 

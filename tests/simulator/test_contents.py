@@ -4,7 +4,7 @@ from collections.abc import Sequence
 import pytest
 
 from exporter.simulator import Content, Missing, OddKind, OddLine, Resized, Simulator
-from exporter.simulator.contents import LONG_LINE_BYTES
+from exporter.simulator.contents import HUGE_LINE_BYTES, LONG_LINE_BYTES
 from tests.simulator.client import DAY, ask, bodies, lines
 
 FIVE = ("20251106T05", "20251106T05")
@@ -84,7 +84,13 @@ def test_a_line_can_be_legal_and_hard_to_read(kind: OddKind, there: bytes) -> No
 
 
 @pytest.mark.parametrize(
-    ("kind", "length"), [("long-line", LONG_LINE_BYTES), ("huge-integer", 5_000), ("deep-nesting", 10_000)]
+    ("kind", "length"),
+    [
+        ("long-line", LONG_LINE_BYTES),
+        ("huge-line", HUGE_LINE_BYTES - 5),
+        ("huge-integer", 5_000),
+        ("deep-nesting", 10_000),
+    ],
 )
 def test_a_line_can_be_legal_and_large(kind: OddKind, length: int) -> None:
     """A value that stretches limits, in one line among ordinary ones."""

@@ -110,6 +110,33 @@ def test_a_member_can_come_twice() -> None:
     assert len(infos(content)) == len(infos(sound())) + 1
 
 
+@pytest.mark.parametrize(("kind", "end"), [("renamed-member", ".JSON.GZ"), ("folder-with-data", "/")])
+def test_a_member_can_come_under_a_name_that_is_none(kind: SpoilKind, end: str) -> None:
+    """Its events are there, and who looks for members does not find them."""
+    with zipfile.ZipFile(io.BytesIO(spoilt(kind))) as archive:
+        found = {info.filename: gzip.decompress(archive.read(info)) for info in archive.infolist() if info.file_size}
+    (renamed,) = set(found) - set(bodies(sound()))
+    assert renamed.endswith(end)
+    assert list(found.values()) == list(bodies(sound()).values())
+
+
+def test_a_member_can_be_missing_in_the_directory() -> None:
+    """Its bytes are in the archive."""
+    content = spoilt("missing-entry")
+    first, *others = infos(sound())
+    assert [info.filename for info in infos(content)] == [info.filename for info in others]
+    assert first.filename.encode() in content
+
+
+def test_two_archives_can_stand_end_to_end() -> None:
+    """A reader that looks for the last directory finds all members but one."""
+    content = spoilt("two-archives")
+    first, *others = infos(sound())
+    assert [info.filename for info in infos(content)] == [info.filename for info in others]
+    assert first.filename.encode() in content
+    assert content.count(b"PK\x05\x06") == 2
+
+
 def test_a_bomb_is_small_and_inflates_hugely() -> None:
     """Few kilobytes on the wire become as many megabytes as asked for."""
     content = spoilt("bomb", megabytes=64)

@@ -6,12 +6,13 @@ store does it. A second `Store` on the same place, for two writers, is the fixtu
 
 import io
 import random
+import threading
 from collections.abc import Iterator
 
 import pytest
 
 from exporter.days.layout import Layout
-from exporter.errors import DayHeldError, LostRaceError
+from exporter.errors import DayHeldError, LostRaceError, StoreError
 from exporter.store import ANY, Draft, Store
 from tests.kit import DAY
 
@@ -19,6 +20,23 @@ LAYOUT = Layout()
 DUMP, MANIFEST, LOCK = LAYOUT.dump(DAY), LAYOUT.manifest(DAY), LAYOUT.lock(DAY)
 METADATA = {"sha256": "ab" * 32, "events": "3"}
 PIECE_LIMIT = 32 << 20
+NO_NAMES = (
+    "",
+    "/etc/passwd",
+    "../outside",
+    "manifests/../../outside",
+    "manifests/..",
+    "manifests//x",
+    "manifests/",
+    "./x",
+    ".hidden",
+    "manifests/.hidden",
+    "nul\0byte",
+    "line\nbreak",
+    "..\\outside",
+)
+"""What no object may be called."""
+NO_PREFIXES = ("/etc/", "../", "manifests/../../", "manifests//", ".hid", "nul\0", "..\\")
 
 
 class BrokenBodyError(Exception):
@@ -332,6 +350,135 @@ class StoreContract:
         """The lock of one day leaves the others free, and shows in no listing of dumps or manifests."""
         with store.lock(LOCK, "run-1"), other.lock(LOCK.replace("06_", "07_"), "run-2"):
             assert names(store, LAYOUT.dumps) == names(store, LAYOUT.manifests) == []
+
+    @pytest.mark.parametrize("name", NO_NAMES)
+    def test_no_name_leads_out_of_the_store(self, store: Store, name: str) -> None:
+        """A name that is none is refused by everything that takes one, with one sentence that can be shown."""
+        for refused in (
+            lambda: store.read(name),
+            lambda: store.write(name, b"x", seen=ANY, metadata={}),
+            lambda: store.delete(name),
+            lambda: store.stat(name),
+            lambda: list(store.stream(name)),
+            lambda: store.lock(name, "run-1").__enter__(),
+            lambda: store.draft(name, None),
+        ):
+            with pytest.raises(StoreError, match="is no name for an object of the store") as caught:
+                refused()
+            assert str(caught.value).isprintable()
+
+    @pytest.mark.parametrize("prefix", NO_PREFIXES)
+    def test_no_listing_leads_out_of_the_store(self, store: Store, prefix: str) -> None:
+        """Nor can anything be listed that has no name in the store."""
+        with pytest.raises(StoreError, match="is no name for an object of the store"):
+            list(store.list(prefix))
+
+    def test_what_is_not_there_cannot_be_streamed(self, store: Store) -> None:
+        """An object that went away between two looks is the store's error, in one sentence."""
+        with pytest.raises(StoreError, match="not there any more"):
+            list(store.stream(DUMP))
+
+    def test_a_part_of_a_name_is_no_object(self, store: Store) -> None:
+        """Where ``a/b`` is an object, ``a`` is none, nor is what would stand below ``a/b``."""
+        store.write(MANIFEST, b"{}", seen=None, metadata={})
+        for name in (MANIFEST.partition("/")[0], f"{MANIFEST}/more"):
+            assert store.stat(name) is None
+            assert store.read(name) is None
+            assert names(store, f"{name}/") == ([MANIFEST] if name in LAYOUT.manifests else [])
+
+    def test_a_held_lock_is_seen_in_a_listing(self, store: Store, other: Store) -> None:
+        """Whoever lists the locks sees which are held; a free one is not there, and none is shown as held."""
+        with store.lock(LOCK, "run-1"):
+            (entry,) = other.list(LAYOUT.locks)
+            assert entry.name == LOCK
+            assert (entry.metadata or {}).get("lease") == "leased"
+        assert names(other, LAYOUT.locks) == []
+
+    def test_nobody_is_kept_from_a_lock_by_a_listing(self, store: Store, other: Store) -> None:
+        """However often others look, a lock that nobody holds can be had."""
+        over = threading.Event()
+        lookers = [threading.Thread(target=looking, args=(other, over)) for _ in range(3)]
+        for looker in lookers:
+            looker.start()
+        try:
+            for number in range(30):
+                with store.lock(LOCK, f"run-{number}"):
+                    pass
+        finally:
+            over.set()
+            for looker in lookers:
+                looker.join()
+
+    def test_threads_keep_each_other_from_a_lock(self, store: Store, other: Store) -> None:
+        """Of the threads of one process, as of two processes, one at a time holds a lock; the others are told whose."""
+        inside, most = [0], [0]
+        refused: list[DayHeldError] = []
+
+        def work(place: Store, run: str) -> None:
+            try:
+                with place.lock(LOCK, run):
+                    inside[0] += 1
+                    most[0] = max(most[0], inside[0])
+                    together.wait(60)
+                    inside[0] -= 1
+            except DayHeldError as error:
+                refused.append(error)
+                together.wait(60)
+
+        together = threading.Barrier(4)
+        threads = [threading.Thread(target=work, args=((store, other)[n % 2], f"run-{n}")) for n in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert most == [1]
+        assert len(refused) == 3
+
+    def test_two_drafts_of_one_dump_do_not_meet(self, store: Store, other: Store) -> None:
+        """A draft is neither disturbed nor removed by another one of the same dump, begun, given up or committed."""
+        ours = store.draft(DUMP, None)
+        ours.write(0, b"our first half, ")
+        given_up, theirs = other.draft(DUMP, None), other.draft(DUMP, None)
+        given_up.write(0, b"given up")
+        theirs.write(0, b"theirs")
+        given_up.discard()
+        ours.write(1, b"our second half")
+        ours.commit(METADATA)
+        with pytest.raises(LostRaceError):
+            theirs.commit(METADATA)
+        ours.discard()
+        theirs.discard()
+        assert text_of(store, DUMP) == b"our first half, our second half"
+        assert names(store, "") == [DUMP]
+
+    def test_of_many_commits_one_is_the_first(self, store: Store, other: Store) -> None:
+        """Of drafts that saw the same and are committed at the same moment, exactly one is stored."""
+        drafts = [(store, other)[n % 2].draft(DUMP, None) for n in range(4)]
+        together, lost = threading.Barrier(len(drafts)), []
+
+        def commit(draft: Draft) -> None:
+            together.wait(60)
+            try:
+                draft.commit(METADATA)
+            except LostRaceError as error:
+                lost.append(error)
+
+        for number, draft in enumerate(drafts):
+            draft.write(0, b"draft %d" % number)
+        threads = [threading.Thread(target=commit, args=(draft,)) for draft in drafts]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for draft in drafts:
+            draft.discard()
+        assert len(lost) == len(drafts) - 1
+
+
+def looking(store: Store, over: threading.Event) -> None:
+    """List the locks until it is over."""
+    while not over.is_set():
+        list(store.list(LAYOUT.locks))
 
 
 def play(draft: Draft, model: bytearray, rng: random.Random) -> None:

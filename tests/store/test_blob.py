@@ -5,16 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from azure.storage.blob import ContainerClient
+from azure.storage.blob import BlobBlock, ContainerClient
 
+from exporter.days.repair import note_verified
 from exporter.days.rules import Outcome
 from exporter.days.verify import verify_day
 from exporter.errors import SettingsError, StoreError
 from exporter.export import DayExported, export_day
 from exporter.settings import Settings
 from exporter.simulator import Resized, Simulator
-from exporter.store import Store
+from exporter.store import Store, blob
 from exporter.store.blob import open_blob_store
+from exporter.store.blob_account import Account
 from exporter.wiring import open_store
 from tests.azure.azurite import KEY, Azurite
 from tests.azure.identity import Identity
@@ -90,7 +92,7 @@ def test_a_day_lands_in_the_container_by_managed_identity(
         ("https://storage.azure.com", identity.client_id)
     ]
     assert done.outcome == Outcome.WRITTEN
-    assert sorted(blob.name for blob in container.list_blobs()) == [DUMP, MANIFEST]
+    assert sorted(found.name for found in container.list_blobs()) == [DUMP, MANIFEST]
     found = container.get_blob_client(DUMP).get_blob_properties()
     assert found.content_settings.content_type == "application/json"
     assert manifest_in(store)["etag"] == found.etag
@@ -104,14 +106,14 @@ def test_an_unchanged_second_look_sends_nothing(
     """The same content again: no block, no commit, the same ETag, nothing staged; only the manifest is new."""
     export(asking(env, simulator), now=FIRST_LOOK)
     first = store.stat(DUMP)
-    blob = container.get_blob_client(DUMP)
+    dump = container.get_blob_client(DUMP)
     for _ in range(2):
         azurite.forget_traffic()
         assert export(asking(env, simulator), now=SECOND_LOOK).outcome == Outcome.UNCHANGED
         puts = [(sent.comp, sent.path.rsplit("/", 2)[-2:]) for sent in azurite.traffic() if sent.method == "PUT"]
         assert [path for comp, path in puts if path[0] != "locks"] == [MANIFEST.split("/")]
         assert store.stat(DUMP) == first
-        assert staged_in(blob) == []
+        assert staged_in(dump) == []
         assert manifest_in(store)["state"] == "final"
 
 
@@ -152,6 +154,28 @@ def test_verify_finds_a_changed_byte(
     problem = verify_day(DAY, days_on(store)).problem
     assert problem is not None
     assert "Restore it, or export the day again" in problem
+
+
+def test_a_damaged_day_is_sent_whole_again(
+    env: dict[str, str], simulator: Simulator, store: Store, container: ContainerClient, azurite: Azurite
+) -> None:
+    """Its blocks have the right names and other bytes: verify puts that on record, the next export sends them anew."""
+    export(asking(env, simulator))
+    text, dump = contents(env)[DUMP], container.get_blob_client(DUMP)
+    committed, _ = dump.get_block_list("committed")
+    for block in committed:
+        dump.stage_block(block.id, b"?" * block.size)
+    metadata = dump.get_blob_properties().metadata
+    dump.commit_block_list([BlobBlock(block.id) for block in committed], metadata=metadata)
+    days = days_on(store)
+    assert days.coverage(SECOND_LOOK).row(DAY).good
+    note_verified(verify_day(DAY, days), days, "run-v", SECOND_LOOK)
+    assert days.coverage(SECOND_LOOK).row(DAY).shown == "damaged"
+    azurite.forget_traffic()
+    assert export(asking(env, simulator)).outcome == Outcome.REPLACED
+    assert sent_bytes(azurite) == len(text)
+    assert contents(env)[DUMP] == text
+    assert days.coverage(SECOND_LOOK).row(DAY).settled
 
 
 def test_a_dump_without_its_manifest_is_not_whole(
@@ -196,8 +220,8 @@ def test_the_emulator_needs_no_identity_and_gets_its_container(
 
 def test_a_bad_connection_string_is_not_shown() -> None:
     """What is no connection string is a wrong setting; its text, a key perhaps, is in no message."""
-    settings = Settings(storage_connection_string="AccountKey " + KEY.rstrip("="))
-    with pytest.raises(SettingsError, match="EXPORT_STORAGE_CONNECTION_STRING") as caught, open_blob_store(settings):
+    account = Account("amplitude", 10**6, connection_string="AccountKey " + KEY.rstrip("="))
+    with pytest.raises(SettingsError, match="EXPORT_STORAGE_CONNECTION_STRING") as caught, open_blob_store(account):
         pass
     assert KEY[:10] not in str(caught.value)
 
@@ -214,6 +238,60 @@ def test_empty_metadata_stay_empty(store: Store) -> None:
     store.write(MANIFEST, b"{}", seen=None, metadata={"kept": ""})
     assert [*store.list(LAYOUT.manifests), store.stat(MANIFEST)] == [store.stat(MANIFEST)] * 2
     assert [dict(entry.metadata or {}) for entry in store.list(LAYOUT.manifests)] == [{"kept": ""}]
+
+
+def test_foreign_metadata_are_passed_on_as_text(store: Store, container: ContainerClient) -> None:
+    """Whatever another program put there comes as plain text, from a listing and from a look; nobody claims a lease."""
+    for name, metadata in (("a", {"events": "viele ä"}), ("b", {"lease": "leased", "x": ""}), ("c", {})):
+        container.upload_blob(f"manifests/{name}", b"{}", metadata=metadata)
+    listed = {entry.name: dict(entry.metadata or {}) for entry in store.list("manifests/")}
+    assert listed["manifests/b"] == {"x": ""}
+    assert listed["manifests/c"] == {}
+    assert set(listed["manifests/a"]) == {"events"}
+    for name, metadata in listed.items():
+        found = store.stat(name)
+        assert found is not None
+        texts = [*metadata.values(), *(found.metadata or {}).values()]
+        assert all(type(text) is str for text in texts)
+
+
+def test_what_could_be_no_object_is_not_listed(store: Store, container: ContainerClient) -> None:
+    """Another program's blob that no method of the store would take is in no listing."""
+    for name in ("manifests/.hidden", "manifests//x", "manifests/x/", "manifests/x"):
+        container.upload_blob(name, b"{}")
+    assert [entry.name for entry in store.list("manifests/")] == ["manifests/x"]
+
+
+class Properties:
+    """A blob as the SDK shows it when an answer lacks what it should hold."""
+
+    name, size, etag, metadata = "x", None, None, {"a": None, "b": 3}
+
+    class lease:  # noqa: N801 - the SDK's name
+        """No lease is told."""
+
+        state = None
+
+
+def test_an_answer_that_lacks_something_is_text_all_the_same() -> None:
+    """Metadata without text, without a size, without an ETag: the entry holds text and numbers, whoever sent it."""
+    entry = blob._entry(Properties)  # type: ignore[arg-type]
+    assert (entry.size, dict(entry.metadata or {})) == (0, {"a": "", "b": "3"})
+    Properties.metadata = None  # type: ignore[assignment]
+    assert blob._entry(Properties).metadata == {}  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("text", ["ä", "€", "two\nlines", "a\r\nx-ms-header: b"])
+def test_metadata_that_are_no_headers_are_refused(store: Store, text: str) -> None:
+    """They are the writer's mistake, said in one sentence, and nothing is written."""
+    with pytest.raises(StoreError, match="metadata kept can hold printable ASCII only"):
+        store.write(MANIFEST, b"{}", seen=None, metadata={"kept": text})
+    draft = store.draft(DUMP, None)
+    draft.write(0, b"[]")
+    with pytest.raises(StoreError, match="metadata kept"):
+        draft.commit({"kept": text})
+    draft.discard()
+    assert list(store.list("")) == []
 
 
 def test_the_store_tells_where_it_is(store: Store, azurite: Azurite, container: ContainerClient) -> None:

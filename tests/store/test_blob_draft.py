@@ -15,7 +15,7 @@ from azure.storage.blob import BlobBlock, BlobClient, ContainerClient
 from exporter.errors import StoreError
 from exporter.report import Progress, no_progress
 from exporter.store.blob import BlobStore
-from exporter.store.blob_draft import BLOCK, IN_FLIGHT, BlobDraft
+from exporter.store.blob_draft import BLOCK, IN_FLIGHT, BlobDraft, _Part
 from tests.azure.azurite import Azurite
 from tests.kit.blobs import DUMP, sent_bytes, staged_in
 from tests.store.contract import METADATA, text_of
@@ -190,6 +190,23 @@ def test_part_files_are_bounded(container: ContainerClient, tmp_path: Path, monk
     assert 1 <= most <= IN_FLIGHT
     assert open_bytes(tmp_path) == 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_part_file_is_read_while_it_is_written() -> None:
+    """A block that is staged while the next one is written disturbs neither."""
+    part = _Part(threading.Semaphore())
+    part.write(memoryview(b"first"))
+    first = part.end_block(5)
+    part.write(memoryview(b"sec"))
+    assert part.read(first, 5) == b"first"
+    part.write(memoryview(b"ond"))
+    second = part.end_block(6)
+    assert part.read(second, 6) == b"second"
+    assert part.read(first, 5) == b"first"
+    with pytest.raises(OSError, match="gave 6 of 7 bytes"):
+        part.read(second, 7)
+    for _ in range(3):
+        part.staged()
 
 
 def open_bytes(folder: Path) -> int:

@@ -1,0 +1,1 @@
+"""The doctor: what an export needs, tried in seconds and without exporting a day."""

@@ -1,0 +1,44 @@
+"""Does the store let us in, and may we write and delete there?"""
+
+from collections.abc import Iterator
+
+from exporter.doctor.found import FAILED, OK, Check
+from exporter.settings import Settings
+from exporter.wiring import layout_of, open_store
+
+PLACE = ("identity", "container", "write", "delete")
+CONTENT = b"written by `doctor`, and may be deleted\n"
+
+
+def check_place(settings: Settings, run: str) -> Iterator[Check]:
+    """Do with an object of this call's own what an export does with its own.
+
+    Raises:
+        ExportError: the store refuses the check that is next.
+        OSError: the folder does.
+    """
+    name = f"{settings.prefix}doctor-{run}"
+    with open_store(settings) as store:
+        where = str(store)
+        yield Check("identity", OK, _identity(settings))
+        next(iter(store.list(layout_of(settings).manifests)), None)
+        yield Check("container", OK, f"{where} can be listed")
+        store.write(name, CONTENT, seen=None, metadata={})
+        back = store.read(name)
+        if back is None or back[0] != CONTENT:
+            yield Check("write", FAILED, f"{name} does not hold what was written to it. Who else writes to {where}?")
+        else:
+            yield Check("write", OK, "an object could be written and read back")
+        store.delete(name)
+        if store.stat(name):
+            yield Check("delete", FAILED, f"{name} is there still, after it was deleted. Delete it by hand")
+        else:
+            yield Check("delete", OK, "the object could be deleted")
+
+
+def _identity(settings: Settings) -> str:
+    if settings.storage_url:
+        return "the identity has a token for storage"
+    if settings.storage_connection_string:
+        return "none is needed for the emulator"
+    return "none is needed for a folder"
