@@ -49,6 +49,10 @@ infra-snapshots: $(DEV)  ## write infra/snapshots/ anew (what would be deployed)
 bench: $(DEV) $(NODE)  ## measure against other ways, in one run; writes docs/benchmarks.md
 	@$(PY) -m tests.bench $(ARGS)
 
+.PHONY: schemas
+schemas: $(DEV)  ## write docs/schemas/ anew (the JSON that others read)
+	@$(PY) -m exporter.cli.schemas docs/schemas
+
 .PHONY: pins
 pins: $(DEV)  ## write requirements*.txt from requirements*.in; UPGRADE="--upgrade-package NAME" or "--upgrade" raises pins
 	@bash .ci/pins $(UPGRADE)

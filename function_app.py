@@ -10,15 +10,16 @@ from datetime import UTC, datetime
 import azure.functions as func
 
 from exporter import report
-from exporter.app import api, asking, page, telemetry
+from exporter.app import api, asking, telemetry
 from exporter.app.chain import WITHOUT_A_WORD, Chain, advance, chains, give_up
 from exporter.app.rerun import answer_rerun
-from exporter.app.shown import secrets_of, showing
 from exporter.app.stop import ask_stop
 from exporter.clock import Clock, Deadline
 from exporter.days.due import due_days
 from exporter.doctor.checks import check_all
 from exporter.errors import ExportError, SettingsError
+from exporter.pages import page
+from exporter.pages.shown import showing
 from exporter.report import quiet_libraries
 from exporter.run import tell_coverage
 from exporter.settings import Settings, unknown_names
@@ -214,5 +215,5 @@ def _settings(*, keys_needed: bool = True) -> Settings:
     if not (settings.storage_url or settings.storage_connection_string):
         raise SettingsError("EXPORT_STORAGE_URL is missing: the app's own disk is no place for dumps")
     logging.getLogger("exporter").setLevel(settings.log_level)
-    telemetry.hide(secrets_of(settings))
+    telemetry.hide(settings.secrets)
     return settings

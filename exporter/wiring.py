@@ -3,16 +3,17 @@
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from exporter.clock import Clock
+from exporter.clock import Clock, Gate, OpenGate
 from exporter.days.due import Timing
 from exporter.days.layout import Layout
 from exporter.days.stored import Days
 from exporter.foreign import Foreign
 from exporter.report import Progress, no_progress
-from exporter.settings import Settings
+from exporter.settings import LEAST_TMP_MB, Settings
 from exporter.store import Store
 from exporter.store.folder import LocalStore
 
@@ -72,8 +73,10 @@ def open_days(settings: Settings, progress: Progress = no_progress) -> Iterator[
         yield days_in(store, settings)
 
 
-def new_client(settings: Settings, clock: Clock, progress: Progress = no_progress) -> "AmplitudeClient":
-    """A client of the project's Export API, to be used as a context."""
+def new_client(
+    settings: Settings, clock: Clock, progress: Progress = no_progress, gate: Gate | None = None
+) -> "AmplitudeClient":
+    """A client of the project's Export API, to be used as a context. Who shares a ``gate`` waits together."""
     from exporter.amplitude.client import AmplitudeClient  # noqa: PLC0415 - a tenth of a second, spared who only looks
 
     return AmplitudeClient(
@@ -84,18 +87,29 @@ def new_client(settings: Settings, clock: Clock, progress: Progress = no_progres
         archive_limit=settings.archive_limit,
         clock=clock,
         progress=progress,
+        gate=gate or OpenGate(),
         secrets=settings.secrets,
     )
 
 
 @contextmanager
 def open_exporter(
-    settings: Settings, clock: Clock, run_id: str, progress: Progress = no_progress
+    settings: Settings, clock: Clock, run_id: str, progress: Progress = no_progress, gate: Gate | None = None
 ) -> Iterator["Exporter"]:
-    """Everything that an export works with."""
+    """Everything that an export works with. Who shares a ``gate`` waits together when Amplitude has enough."""
     from exporter.export import Exporter, Limits  # noqa: PLC0415 - as above
 
     limits = Limits(settings.rejected_limit, settings.max_rejected_percent)
 
-    with new_client(settings, clock, progress) as client, open_days(settings, progress) as days:
+    with new_client(settings, clock, progress, gate) as client, open_days(settings, progress) as days:
         yield Exporter(client, days, limits, clock, run_id, progress)
+
+
+def at_once(settings: Settings) -> int:
+    """How many days may be exported at once: each needs the least temp limit that can be set for itself."""
+    return max(1, min(settings.concurrency, settings.tmp_limit_mb // LEAST_TMP_MB))
+
+
+def share_of(settings: Settings, hands: int) -> Settings:
+    """The settings for one of ``hands`` who work at once: the working files of all stay within the one limit."""
+    return replace(settings, tmp_limit_mb=settings.tmp_limit_mb // hands)

@@ -126,6 +126,7 @@ LEVELS: tuple[frozenset[str], ...] = (
     frozenset({"amplitude", "archive", "store"}),
     frozenset({"dump"}),
     frozenset({"days"}),
+    frozenset({"pages"}),
     frozenset({"load"}),
     frozenset({"export"}),
     frozenset({"run"}),
@@ -192,8 +193,11 @@ def test_app_and_command_line_do_not_know_each_other() -> None:
 
 
 def test_only_wiring_turns_settings_into_rooms() -> None:
-    """Everybody else is given values. The doors read the settings and hand them on; the doctor looks at them."""
-    allowed = set(room_modules("wiring", "settings", "doctor", "app", "cli", "__main__"))
+    """Everybody else is given values.
+
+    The doors read the settings and hand them on; the doctor looks at them, and pages know from them what is secret.
+    """
+    allowed = set(room_modules("wiring", "settings", "doctor", "pages", "app", "cli", "__main__"))
     for path in modules(PACKAGE):
         if path not in allowed:
             assert "exporter.settings.Settings" not in imported(path), path

@@ -22,7 +22,7 @@ from exporter.amplitude.connection import Adapter, Bounds, Timer
 from exporter.amplitude.failures import meant, no_ca_file
 from exporter.amplitude.logs import through
 from exporter.amplitude.retries import ExportRetry, Tries
-from exporter.clock import Clock, Deadline
+from exporter.clock import Clock, Deadline, Gate, OpenGate
 from exporter.errors import ExportError, SettingsError
 from exporter.foreign import Foreign
 from exporter.foreign.addresses import connecting
@@ -71,6 +71,7 @@ class AmplitudeClient:
         clock: for the total time of a request, and to sleep.
         progress: told how many bytes have arrived.
         bounds: how long a request and its parts may take.
+        gate: what everybody goes through who asks at the same time.
         secrets: what must not be shown either, beside the keys and what the proxies' addresses hold.
 
     Raises:
@@ -86,6 +87,7 @@ class AmplitudeClient:
     progress: Progress = no_progress
     bounds: Bounds = field(default=Bounds())
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    gate: Gate = field(default_factory=OpenGate)
 
     def __post_init__(self) -> None:
         address = connecting(self.base_url)
@@ -115,7 +117,8 @@ class AmplitudeClient:
 
     def tries(self, window: Window, deadline: Deadline | None = None) -> Tries:
         """The budget of requests for ``window``: whatever goes wrong, `ask` is called with the same one again."""
-        return Tries(window, self.base_url, self.attempts, self.delay, deadline or Deadline(self.clock))
+        deadline = deadline or Deadline(self.clock)
+        return Tries(window, self.base_url, self.attempts, self.delay, deadline, gate=self.gate)
 
     def ask(self, tries: Tries) -> Answer:
         """Ask for the window until a whole body is there, or Amplitude's word that there is none.
@@ -141,6 +144,7 @@ class AmplitudeClient:
             tries.again(str(failed))
 
     def _ask_once(self, tries: Tries) -> Answer:
+        self.gate.wait()
         tries.deadline.check()
         tries.made += 1
         log.info(f"asking Amplitude for window {tries.window}: request {tries.made} of {tries.total} at most")

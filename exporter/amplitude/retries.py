@@ -7,7 +7,7 @@ connection, a body or an answer that is none, `load` for an archive that is not 
 import logging
 import re
 from calendar import timegm
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_tz
 from http import HTTPStatus
 from typing import Any, Self
@@ -16,7 +16,7 @@ from urllib3 import BaseHTTPResponse, Retry
 
 from exporter.amplitude.answers import PASSING, REGIONS
 from exporter.amplitude.connection import Timer
-from exporter.clock import Deadline
+from exporter.clock import Deadline, Gate, OpenGate
 from exporter.errors import ExportError, RetriableError, WindowTooBigError
 from exporter.window import Window
 
@@ -41,6 +41,7 @@ class Tries:
     gateway_timeouts: int = 0
     broken_off: bool = False
     """Whether a body began like an archive with something in it, and did not come to its end."""
+    gate: Gate = field(default_factory=OpenGate)
 
     @property
     def left(self) -> int:
@@ -65,8 +66,10 @@ class Tries:
             ) from error
         self.wait(reason)
 
-    def wait(self, reason: str, *, factor: float = 1, given: float | None = None) -> None:
+    def wait(self, reason: str, *, factor: float = 1, given: float | None = None, everybody: bool = False) -> None:
         """Log the retry and sleep: ``given`` seconds, else ``delay`` x ``factor``, doubled for each request made.
+
+        ``everybody``: whoever asks through the same gate waits, too.
 
         Raises:
             RetriableError: Amplitude asks for a longer wait than LONGEST_WAIT.
@@ -83,7 +86,10 @@ class Tries:
             f"the next one follows in {seconds:g} s"
         )
         self.deadline.check(wait=seconds)
+        if everybody:
+            self.gate.hold(seconds)
         self.deadline.clock.sleep(seconds)
+        self.gate.wait()
 
 
 class ExportRetry(Retry):
@@ -138,10 +144,11 @@ class ExportRetry(Retry):
     def sleep(self, response: BaseHTTPResponse | None = None) -> None:
         """Wait before the request that follows, which is counted and timed from here on."""
         given, factor, tries = None, 1, self._tries
+        too_many = response is not None and response.status == HTTPStatus.TOO_MANY_REQUESTS
         if response is not None:
-            factor = 2 if response.status == HTTPStatus.TOO_MANY_REQUESTS else 1
+            factor = 2 if too_many else 1
             given = _asked_wait(response, tries.window)
-        tries.wait(f"status {self.history[-1].status}", factor=factor, given=given)
+        tries.wait(f"status {self.history[-1].status}", factor=factor, given=given, everybody=too_many)
         tries.made += 1
         self._timer.start(tries.deadline, tries.window)
 

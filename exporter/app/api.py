@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, ClassVar
 
-from exporter.app import page
 from exporter.app.asking import BadRequestError
-from exporter.app.rejections import read_rejections
-from exporter.app.shown import Show, show_record, showing
 from exporter.days.coverage import Coverage, Row
 from exporter.days.rules import StoredDay
 from exporter.days.stored import Days
 from exporter.doctor.checks import Report
+from exporter.pages import page
+from exporter.pages.rejections import read_rejections
+from exporter.pages.shown import Show, show_record, showing
 from exporter.settings import Settings
 
 HEADERS = {

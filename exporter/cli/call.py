@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -9,20 +10,29 @@ from datetime import date
 from exporter.clock import Clock
 from exporter.errors import SettingsError
 from exporter.settings import unknown_names
-from exporter.window import days_to_export
+from exporter.window import days_to_export, yesterday_of
 
 DONE, FAILED, WRONG = 0, 1, 2
+YESTERDAY = date.max
+"""What the arguments hold for `yesterday`, until a clock is at hand."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call of the command line."""
+    """One call of the command line; ``program`` is how it was called, for hints that can be typed as they stand."""
 
     arguments: argparse.Namespace
     environment: Mapping[str, str]
     clock: Clock
+    program: str = "amplitude-exporter"
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def shown(self) -> bool:
+        """Whether somebody looks at the results: a table is drawn then."""
+        return sys.stdout.isatty()
 
     def days(self) -> list[date]:
         """The days that the arguments name, oldest first; none if they name none."""
@@ -30,16 +40,22 @@ class Call:
         day, first, last = getattr(arguments, "day", None), arguments.first, arguments.last
         if day and (first or last):
             raise SettingsError("--day names one day, --from and --to a range: use one of the two")
+        if arguments.command == "backfill" and not last:
+            last = YESTERDAY
         if bool(first) != bool(last):
             raise SettingsError("--from and --to go together")
         if not (day or first):
             return []
         try:
-            return days_to_export(day or first, day or last, self.clock.now())
+            return days_to_export(self.day(day or first), self.day(day or last), self.clock.now())
         except ValueError as error:
             raise SettingsError(str(error)) from None
 
-    def warn_of_unknown_names(self) -> None:
-        """Log the names in the environment that look like settings and are none."""
-        for warning in unknown_names(self.environment):
+    def day(self, named: date) -> date:
+        """A day that was named in the arguments, `yesterday` too."""
+        return yesterday_of(self.clock.now()) if named == YESTERDAY else named
+
+    def warn(self) -> None:
+        """Log what is odd: names that look like settings and are none, a `.env` that others can read."""
+        for warning in (*self.warnings, *unknown_names(self.environment)):
             log.warning(warning)

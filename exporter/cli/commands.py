@@ -3,17 +3,22 @@
 A command imports what it alone needs when it is called: what only looks into the store starts in half the time.
 """
 
+import logging
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from datetime import date, datetime, timedelta
+from pathlib import Path
 
 from exporter.cli.call import DONE, FAILED, Call
-from exporter.cli.show import print_json, print_status, print_table, print_verified
+from exporter.cli.check import problems
+from exporter.cli.logs import log_to_console
+from exporter.cli.results import doctor_document, status_document, verify_document
+from exporter.cli.show import print_json, print_status, print_table, print_verified, printable
+from exporter.days.coverage import Coverage, Row
 from exporter.days.due import due_days
-from exporter.days.repair import note_verified
 from exporter.days.stored import Days
-from exporter.days.verify import verify_day
 from exporter.errors import SettingsError
 from exporter.settings import Settings
 from exporter.wiring import new_run, open_days
@@ -35,42 +40,86 @@ def perform(call: Call) -> int:
 
 
 def _status(call: Call) -> int:
+    arguments, now = call.arguments, call.clock.now()
     settings = Settings.from_mapping(call.environment, keys_needed=False)
-    call.warn_of_unknown_names()
-    now = call.clock.now()
+    log_to_console(settings, logging.StreamHandler(sys.stderr))
+    call.warn()
     with open_days(settings) as days:
         coverage = days.coverage(now)
-    rows = [row for row in coverage.rows if (coverage.yesterday - row.day).days < call.arguments.days]
+        rows = _asked(call, coverage)
+        if arguments.html:
+            _write_page(arguments.html, coverage, days, settings, now)
+    found = problems(coverage, now, arguments.by, days.timing) if arguments.check else None
     due = due_days(coverage, now, days.timing)
-    if call.arguments.json:
-        print_json(coverage.plain(rows, due))
-    else:
-        print_status(coverage, rows)
+    if arguments.json:
+        print_json(status_document(coverage, rows, due, found))
+    elif not arguments.quiet:
+        print_status(coverage, rows, call.program)
         print(f"Due now: {', '.join(map(str, due)) or 'nothing'}.")
-    return DONE
+    if found is not None and not arguments.json:
+        _print_check(found, quiet=arguments.quiet)
+    return FAILED if found else DONE
+
+
+def _asked(call: Call, coverage: Coverage) -> list[Row]:
+    """The rows that the arguments ask for."""
+    if call.arguments.first:
+        first = call.day(call.arguments.first)
+        return [row for row in coverage.rows if row.day >= first]
+    return [row for row in coverage.rows if (coverage.yesterday - row.day).days < call.arguments.days]
+
+
+def _print_check(found: Sequence[tuple[date, str]], *, quiet: bool) -> None:
+    for day, problem in found:
+        print(printable(f"Not well: {day} is {problem}"))
+    if not found and not quiet:
+        print("All is well.")
+
+
+def _write_page(path: Path, coverage: Coverage, days: Days, settings: Settings, now: datetime) -> None:
+    """The coverage page, in one step: whoever looks at the file sees the old page or the new one."""
+    from exporter.pages.page import Frame, render  # noqa: PLC0415 - see above
+    from exporter.pages.rejections import read_rejections  # noqa: PLC0415 - see above
+    from exporter.pages.shown import showing  # noqa: PLC0415 - see above
+
+    remote = settings.storage_url or settings.storage_connection_string
+    place = f"{settings.container}/{settings.prefix}" if remote else f"{settings.data_dir}/{settings.prefix}"
+    rejections, frame = read_rejections(days, coverage.rows), Frame(place, now, showing(settings))
+    making = path.with_name(f".{path.name}.new")
+    try:
+        making.write_text(render(coverage, coverage.rows, rejections, days.timing, frame), encoding="utf-8")
+        making.replace(path)
+    except OSError as error:
+        raise SettingsError(f"--html {path} cannot be written: {error.strerror}") from error
 
 
 def _verify(call: Call) -> int:
-    settings = Settings.from_mapping(call.environment, keys_needed=call.arguments.repair)
-    call.warn_of_unknown_names()
+    from exporter.cli.verifying import read_back  # noqa: PLC0415 - see above
+
+    arguments = call.arguments
+    settings = Settings.from_mapping(call.environment, keys_needed=arguments.repair)
+    named = call.days()
+    if named and arguments.all:
+        raise SettingsError("--all names every day on record: use it without --day, --from and --to")
     with open_days(settings) as days:
-        named = call.days() or _lookback(days, call.clock.now())
-        run_id, now = new_run(call.clock.now()), call.clock.now()
-        found = [note_verified(verify_day(day, days), days, run_id, now) for day in named]
-    if call.arguments.repair:
+        named = named or _on_record(days, call.clock.now(), every=arguments.all)
+        found = read_back(named, days, settings, call, new_run(call.clock.now()))
+    if arguments.repair:
         from exporter.cli.exporting import repair  # noqa: PLC0415 - see above
 
         return repair(call, found)
-    if call.arguments.json:
-        print_json([vars(one) for one in found])
+    ok = not any(one.problem for one in found)
+    if arguments.json:
+        print_json(verify_document(found, None, ok=ok))
     else:
-        print_verified(found)
-    return FAILED if any(one.problem for one in found) else DONE
+        print_verified(found, quiet=arguments.quiet)
+    return DONE if ok else FAILED
 
 
-def _lookback(days: Days, now: datetime) -> list[date]:
+def _on_record(days: Days, now: datetime, *, every: bool) -> list[date]:
+    """The days of the lookback as far as there is any record, or every day since the first record."""
     coverage = days.coverage(now)
-    oldest = coverage.yesterday - timedelta(days=days.timing.lookback_days)
+    oldest = date.min if every else coverage.yesterday - timedelta(days=days.timing.lookback_days)
     return [row.day for row in coverage.rows if row.day >= oldest]
 
 
@@ -79,7 +128,7 @@ def _doctor(call: Call) -> int:
 
     found = check_all(call.environment, call.clock, new_run(call.clock.now()))
     if call.arguments.json:
-        print_json(found.plain())
+        print_json(doctor_document(found))
     else:
         print_table(("check", "result", "what was found"), [(c.name, c.result, c.sentence) for c in found.checks])
     return DONE if found.ok else FAILED
@@ -113,7 +162,7 @@ def _simulate(call: Call) -> int:
         print(f"A simulated Amplitude Export API listens on {simulator.url}. In another terminal:\n")
         print(f"  export AMP_BASE_URL={simulator.url} \\")
         print(f"         AMP_API_KEY={simulator.api_key} AMP_SECRET_KEY={simulator.secret_key}")
-        print("  python -m exporter export\n\nCtrl-C stops it.", flush=True)
+        print(f"  {call.program} export\n\nCtrl-C stops it.", flush=True)
         with suppress(KeyboardInterrupt):
             threading.Event().wait()
     return DONE
@@ -122,7 +171,7 @@ def _simulate(call: Call) -> int:
 def _demo(call: Call) -> int:
     from exporter.cli.demo import demo  # noqa: PLC0415 - this command only
 
-    return demo(call.clock)
+    return demo(call)
 
 
 COMMANDS: dict[str, Callable[[Call], int]] = {

@@ -4,9 +4,11 @@ import logging
 from itertools import islice
 from pathlib import Path
 
-from exporter.cli.logs import setup_logging
-from exporter.cli.show import print_table, shown_progress
-from exporter.clock import Clock
+from exporter.cli.call import FAILED, Call
+from exporter.cli.display import Display
+from exporter.cli.logs import log_to_console, log_to_file
+from exporter.cli.show import print_table
+from exporter.errors import DayHeldError
 from exporter.run import export_days
 from exporter.settings import Settings
 from exporter.simulator import Simulator, Status
@@ -15,11 +17,13 @@ from exporter.wiring import layout_of, new_run, open_exporter
 
 FOLDER = Path("demo")
 EVENTS_PER_HOUR = 400
+BY_HAND = r"(umask 077; printf 'AMP_API_KEY=\nAMP_SECRET_KEY=\n' > .env)"
+"""Where the repository is not at hand."""
 
 
-def demo(clock: Clock) -> int:
+def demo(call: Call) -> int:
     """Export yesterday from a simulator that fails once; return the exit code."""
-    day = yesterday_of(clock.now())
+    clock, day = call.clock, yesterday_of(call.clock.now())
     with Simulator(events_per_hour=EVENTS_PER_HOUR, faults=[Status(503)]) as simulator:
         settings = Settings(
             api_key=simulator.api_key,
@@ -28,19 +32,22 @@ def demo(clock: Clock) -> int:
             data_dir=FOLDER / "data",
             log_dir=FOLDER / "logs",
         )
-        secrets = settings.api_key, settings.secret_key
-        with shown_progress() as (progress, console):
-            log_file = setup_logging(settings.log_level, settings.log_dir, clock.now(), secrets, console)
-            logging.getLogger("exporter.simulator").setLevel(logging.WARNING)
-            with open_exporter(settings, clock, new_run(clock.now()), progress) as core:
-                result = export_days([day], core, force=True)
+        display = Display(clock.monotonic)
+        log_to_console(settings, display.console)
+        log_file = log_to_file(settings, clock.now())
+        logging.getLogger("exporter.simulator").setLevel(logging.WARNING)
+        with display, open_exporter(settings, clock, new_run(clock.now()), display.progress()) as core:
+            result = export_days([day], core, force=True, watch=display)
     if not result.ok:
-        return 1
+        ((_, error),) = result.failed
+        held = isinstance(error, DayHeldError)
+        print(f"The demo is at work in another terminal: {error}" if held else f"The demo failed: {error}")
+        return FAILED
     manifest = result.done[0].manifest
     dump = settings.data_dir / manifest.dump
     print("\n(The simulator answered 503 once, on purpose: that is the retry above.)")
     print(f"A simulated day of an Amplitude project, {day} (UTC), is in {dump}:\n")
-    lines = [(f"{hour}:00", f"{found['members']}", f"{found['events']:,}") for hour, found in manifest.hours.items()]
+    lines = [(f"{hour}:00", found["members"], found["events"]) for hour, found in manifest.hours.items()]
     print_table(("hour", "members", "events"), lines)
     print(
         f"\n{manifest.events:,} events, {manifest.size:,} bytes, SHA-256 {manifest.sha256[:16]}..., {manifest.state}."
@@ -49,7 +56,13 @@ def demo(clock: Clock) -> int:
     with dump.open(encoding="utf-8") as text:
         print(f"The first event: {''.join(islice(text, 1, 2))[:100]}...\n")
     print("What to type next:")
-    print("  cp .env.example .env                             # then put your project's two keys into it")
-    print("  .venv/bin/python -m exporter export              # yesterday, into data/")
-    print("  .venv/bin/python -m exporter status              # what is there")
+    todo = {
+        "install -m 600 .env.example .env"
+        if Path(".env.example").exists()
+        else BY_HAND: "then put the two keys into it",
+        f"{call.program} export": "yesterday, into data/",
+        f"{call.program} status": "what is there",
+    }
+    for words, what in todo.items():
+        print(f"  {words:<{max(map(len, todo))}}  # {what}")
     return 0

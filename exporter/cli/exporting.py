@@ -2,91 +2,123 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field
+from datetime import date
 
 from exporter import report
 from exporter.cli.call import DONE, FAILED, Call
-from exporter.cli.logs import setup_logging
-from exporter.cli.show import print_json, print_verified, shown_progress
+from exporter.cli.display import Display
+from exporter.cli.logs import log_to_console, log_to_file
+from exporter.cli.ping import Ping
+from exporter.cli.results import export_document, exports_of, verify_document
+from exporter.cli.show import print_json, print_run, print_verified
+from exporter.cli.stopping import hang_up
+from exporter.clock import SharedGate
 from exporter.days.rules import Outcome
+from exporter.days.stored import Days
 from exporter.days.verify import Verified
+from exporter.errors import DayHeldError
 from exporter.export import Exporter
-from exporter.run import RunResult, export_days, export_due
+from exporter.run import RunResult, Stop, Team, due_exported, export_days, export_side_by_side
 from exporter.settings import Settings
 from exporter.window import yesterday_of
-from exporter.wiring import new_run, open_exporter
+from exporter.wiring import at_once, new_run, open_days, open_exporter, share_of
 
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Work:
+    """What a command exports with."""
+
+    call: Call
+    settings: Settings
+    display: Display
+    run_id: str
+    stop: Stop = field(default_factory=Stop)
+
+    def one_by_one(self, days: Sequence[date], *, force: bool = False) -> RunResult:
+        """Export these days, one after the other."""
+        with open_exporter(self.settings, self.call.clock, self.run_id, self.display.progress()) as core:
+            return export_days(days, core, force=force, watch=self.display)
+
+    def side_by_side(self, asked: Sequence[date], days: Days) -> RunResult:
+        """Export these days, as many at once as the settings allow."""
+        clock = self.stop.clock(self.call.clock)
+        gate = SharedGate(clock)
+
+        def open_one(hand: int, hands: int) -> AbstractContextManager[Exporter]:
+            progress = self.stop.progress(self.display.progress(hand))
+            return open_exporter(share_of(self.settings, hands), clock, self.run_id, progress, gate)
+
+        team = Team(at_once(self.settings), open_one, self.display, self.stop, hang_up)
+        return export_side_by_side(asked, days, team)
+
+
 def _export(call: Call) -> int:
     days = call.days() or [yesterday_of(call.clock.now())]
-    return _exporting(call, lambda core: export_days(days, core, force=call.arguments.force))
+    return _exporting(call, lambda work: work.one_by_one(days, force=call.arguments.force))
 
 
 def _run(call: Call) -> int:
-    return _exporting(call, export_due)
+    def due(work: Work) -> RunResult:
+        with open_days(work.settings) as days:
+            return due_exported(days, call.clock, lambda due: work.side_by_side(due, days))
+
+    return _exporting(call, due)
 
 
 def _backfill(call: Call) -> int:
-    days = call.days()
+    asked = call.days()
 
-    def pending_days(core: Exporter) -> RunResult:
-        pending = core.days.coverage(call.clock.now()).open_days(days)
-        log.info(f"backfill: {len(days)} of the range's days, {len(days) - len(pending)} are final or empty already")
-        result = export_days(pending, core)
-        log.info(f"backfill ends: {len(result.done)} done, {len(result.failed)} failed, of {len(pending)}")
+    def pending(work: Work) -> RunResult:
+        with open_days(work.settings) as days:
+            left = days.coverage(call.clock.now()).open_days(asked)
+            log.info(f"backfill: {len(asked)} of the range's days, {len(asked) - len(left)} are final or empty already")
+            result = work.side_by_side(left, days)
+        log.info(f"backfill ends: {len(result.done)} done, {len(result.failed)} failed, of {len(left)}")
         return result
 
-    return _exporting(call, pending_days)
+    return _exporting(call, pending)
 
 
 def repair(call: Call, found: Sequence[Verified]) -> int:
     """Export the days again that were ``found`` not to fit; return the exit code, 1 if one of them still does not."""
-    if not call.arguments.json:
-        print_verified(found)
     wrong = [one.day for one in found if one.problem]
-    return _exporting(call, lambda core: export_days(wrong, core), verified=[vars(one) for one in found])
+    if not call.arguments.json:
+        print_verified(found, quiet=call.arguments.quiet)
+    return _exporting(call, lambda work: work.one_by_one(wrong), found)
 
 
-def _exporting(call: Call, work: Callable[[Exporter], RunResult], **told: object) -> int:
-    settings = Settings.from_mapping(call.environment)
-    with shown_progress() as (progress, console):
-        setup_logging(settings.log_level, settings.log_dir, call.clock.now(), _secrets(settings), console)
+def _exporting(call: Call, do: Callable[[Work], RunResult], found: Sequence[Verified] | None = None) -> int:
+    """Export, show, tell; ``found`` is what `verify` found before it had days repaired."""
+    settings, now = Settings.from_mapping(call.environment), call.clock.now()
+    quiet, as_json = call.arguments.quiet, call.arguments.json
+    ping = Ping(settings.ping_url if found is None else "", call.environment)
+    with ExitStack() as around:
+        display = Display(call.clock.monotonic, quiet=quiet, lines=not as_json and not call.shown)
+        log_to_console(settings, display.console)
+        log_to_file(settings, now)
         log.info(report.program())
-        call.warn_of_unknown_names()
-        run_id = new_run(call.clock.now())
-        with open_exporter(settings, call.clock, run_id, progress) as core:
-            result = work(core)
-    if call.arguments.json:
-        print_json(told | _plain(result))
+        if found is None:  # else it has been said
+            call.warn()
+        around.enter_context(ping.around())
+        around.enter_context(display)
+        result = do(Work(call, settings, display, new_run(now)))
     for day, error in result.failed:
-        if error.kind == "held":  # no failure record and no line of its own yet
+        if isinstance(error, DayHeldError):  # no failure record and no line of its own yet
             log.error(report.day_failed(day, error.kind, str(error)))
-    still_wrong = told and any(done.outcome is Outcome.KEPT for done in result.done)
-    return DONE if result.ok and not still_wrong else FAILED
-
-
-def _plain(result: RunResult) -> dict[str, object]:
-    return {
-        "done": [
-            {
-                "day": done.manifest.day,
-                "outcome": done.outcome,
-                "state": done.manifest.state,
-                "dump": done.manifest.dump,
-                "events": done.manifest.events,
-                "bytes": done.manifest.size,
-                "rejected": done.manifest.rejected,
-                "sha256": done.manifest.sha256,
-            }
-            for done in result.done
-        ],
-        "failed": [{"day": day, "kind": error.kind, "reason": str(error)} for day, error in result.failed],
-    }
-
-
-def _secrets(settings: Settings) -> tuple[str, ...]:
-    return settings.api_key, settings.secret_key, settings.storage_connection_string
+    still_wrong = found is not None and any(done.outcome is Outcome.KEPT for done in result.done)
+    ok = result.ok and not still_wrong
+    ping.end(result, ok=ok)
+    if as_json and found is not None:
+        print_json(verify_document(found, exports_of(result), ok=ok))
+    elif as_json:
+        print_json(export_document(call.arguments.command, result))
+    elif call.shown and not quiet:
+        print_run(result)
+    return DONE if ok else FAILED
 
 
 EXPORTING: dict[str, Callable[[Call], int]] = {"export": _export, "run": _run, "backfill": _backfill}

@@ -1,23 +1,24 @@
-"""What the commands print: tables for people, JSON for programs, bars while something is under way."""
+"""What the commands print: tables for people, JSON for programs, a line a day where nobody watches."""
 
-import json
-import logging
+import contextlib
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
+from datetime import date
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from exporter import report
+from exporter.cli.documents import Document
 from exporter.days.coverage import FAILED, MISSING, Coverage, Row
 from exporter.days.manifest import DAMAGED
 from exporter.days.verify import Verified
-from exporter.report import Progress, Step, no_progress
+from exporter.errors import ExportError
 from exporter.window import spans
 
-if TYPE_CHECKING:
-    from rich.console import Console
+if TYPE_CHECKING:  # it brings what talks to Amplitude, and `status` does not
+    from exporter.run.book import Ended, RunResult
 
-BARS = {Step.DOWNLOADING: "download", Step.UNZIPPING: "unzip", Step.WRITING: "write"}
 STYLES = {
     MISSING: "red",
     FAILED: "bold red",
@@ -26,98 +27,136 @@ STYLES = {
     "final": "green",
     "running": "cyan",
 }
+MOST_ROWS = 40
+"""Days of a run's table; a longer one names those that failed, and the rest as a sum."""
+DAY_WIDTH = len("2025-11-06")
+
+Cells = Sequence[str | int]
 
 
-def print_json(document: object) -> None:
+def printable(text: str) -> str:
+    """What a terminal may be sent: a stored text, or a foreign one, moves no cursor and sets no title."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def print_json(document: Document) -> None:
     """One JSON document on stdout."""
-    print(json.dumps(document, indent=1, default=str))
+    print(msgspec.json.format(msgspec.json.encode(document), indent=1).decode())
 
 
-def print_status(coverage: Coverage, rows: Sequence[Row]) -> None:
-    """The table of the days, then the gaps and the failures in words."""
+def print_lines(lines: Iterable[str]) -> None:
+    """Lines on stdout, at once. A reader who has seen enough stops no run."""
+    with contextlib.suppress(BrokenPipeError):
+        for line in lines:
+            print(printable(line), flush=True)
+
+
+def day_line(day: date, ended: "Ended") -> str:
+    """What became of a day, on a line."""
+    if isinstance(ended, ExportError):
+        return f"{day}  failed     {ended.kind}: {ended}"
+    found = ended.manifest
+    return f"{day}  {ended.outcome:<9}  {found.state:<11}  {found.events:>13,} events  {found.size:>17,} bytes"
+
+
+def print_run(result: "RunResult") -> None:
+    """The table at the end of a run: its days, and what they are together."""
+    many = len(result.done) + len(result.failed) > MOST_ROWS
+    rows: list[tuple[str, str, str, str | int, str | int]] = []
+    for done in () if many else result.done:
+        found = done.manifest
+        rows.append((str(found.day), str(done.outcome), found.state, found.events, found.size))
+    rows += [(str(day), FAILED, error.kind, "", "") for day, error in result.failed]
+    if len(result.done) > 1:
+        events, size = (sum(getattr(done.manifest, name) for done in result.done) for name in ("events", "size"))
+        rows.append((f"{len(result.done)} days", "", "", events, size))
+    if rows:
+        styles = ["bold red" if row[1] == FAILED else "" for row in rows]
+        print_table(("day", "outcome", "state", "events", "bytes"), rows, styles)
+    for day, error in result.failed:
+        print(printable(f"{day} failed: {error}"))
+    if result.not_tried:
+        print(f"Not tried: {_days(result.not_tried)}.")
+
+
+def print_status(coverage: Coverage, rows: Sequence[Row], program: str) -> None:
+    """The table of the days, then the gaps and the failures in words, however old they are."""
     if not coverage.rows:
         print("The store is empty: no day has been exported yet.")
         return
     print_table(
         ("day", "state", "events", "bytes", "rejected", "note"),
-        [(str(r.day), r.shown, f"{r.events:,}", f"{r.size:,}", str(r.rejected), _note(r)) for r in rows],
-        styles=[STYLES.get(r.shown, "") for r in rows],
+        [(str(r.day), r.shown, r.events, r.size, r.rejected, _note(r)) for r in rows],
+        [STYLES.get(r.shown, "") for r in rows],
     )
     newest, missing = coverage.newest, coverage.missing
     print(f"Newest whole day: {newest or 'none'}. Days since the first record: {len(coverage.rows)}.")
     if missing:
         print(f"Missing: {len(missing)}. `run` repairs those that are due; for the others:")
         for first, last in spans(missing):
-            print(f"  python -m exporter backfill --from {first} --to {last}")
-    for row in rows:
+            print(f"  {program} backfill --from {first} --to {last}")
+    for row in coverage.rows:
         if row.damage:
-            print(f"{row.day} is damaged: {row.damage}")
+            print(printable(f"{row.day} is damaged: {row.damage}"))
         elif row.failure:
-            print(f"{row.day} failed last time: {row.failure.reason}")
+            print(printable(f"{row.day} failed last time: {row.failure.reason}"))
     if coverage.ignored:
         print(report.days_ignored(coverage.ignored))
     if coverage.never_an_event:
         print(f"There is {report.NEVER_AN_EVENT}")
 
 
-def print_verified(found: Sequence[Verified]) -> None:
-    """The table of what was read back, then the problems in words."""
-    lines = [(str(v.day), "see below" if v.problem else "ok", f"{v.events:,}", f"{v.size:,}") for v in found]
-    print_table(("day", "result", "events", "bytes"), lines)
+def print_verified(found: Sequence[Verified], *, quiet: bool = False) -> None:
+    """The table of what was read back, then the problems in words; only these if ``quiet``."""
+    if not quiet:
+        lines = [(str(v.day), "see below" if v.problem else "ok", v.events, v.size) for v in found]
+        styles = ["bold red" if v.problem else "" for v in found]
+        print_table(("day", "result", "events", "bytes"), lines, styles)
     for one in found:
         if one.problem:
-            print(f"{one.day}: {one.problem}")
+            print(printable(f"{one.day}: {one.problem}"))
 
 
-def print_table(head: Sequence[str], lines: Iterable[Sequence[str]], styles: Sequence[str] = ()) -> None:
-    """A table: in colours on a terminal, plain elsewhere."""
+def print_table(head: Sequence[str], lines: Iterable[Cells], styles: Sequence[str] = ()) -> None:
+    """A table: in colours on a terminal, plain elsewhere. Numbers stand on the right, and days are never cut."""
     lines = list(lines)
+    columns = list(zip(*lines, strict=True)) if lines else [()] * len(head)
+    numbers = [any(isinstance(cell, int) for cell in column) for column in columns]
+    texts = [[f"{cell:,}" if isinstance(cell, int) else printable(cell) for cell in line] for line in lines]
     if sys.stdout.isatty():
-        from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
-        from rich.table import Table  # noqa: PLC0415 - as above
-
-        table = Table(*head)
-        for number, line in enumerate(lines):
-            table.add_row(*line, style=styles[number] if styles else None)
-        Console().print(table)
+        _print_coloured(head, texts, numbers, styles)
         return
-    widths = [max(map(len, column)) for column in zip(head, *lines, strict=True)]
-    for line in (head, *lines):
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    widths = [max(map(len, column)) for column in zip(head, *texts, strict=True)]
+    for line in (head, *texts):
+        cells = zip(line, widths, numbers, strict=True)
+        print("  ".join(cell.rjust(width) if number else cell.ljust(width) for cell, width, number in cells).rstrip())
 
 
-@contextmanager
-def shown_progress() -> Iterator[tuple[Progress, logging.Handler]]:
-    """Bars on a terminal, nothing elsewhere; and a log handler for stderr that keeps clear of them."""
-    if not sys.stderr.isatty():
-        yield no_progress, logging.StreamHandler(sys.stderr)
-        return
-    from rich import progress as bars  # noqa: PLC0415 - only a terminal needs it
-    from rich.console import Console  # noqa: PLC0415 - as above
+def _print_coloured(
+    head: Sequence[str], lines: Sequence[Sequence[str]], numbers: Sequence[bool], styles: Sequence[str]
+) -> None:
+    from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
+    from rich.table import Table  # noqa: PLC0415 - as above
+    from rich.text import Text  # noqa: PLC0415 - as above
 
-    columns = (
-        bars.TextColumn("{task.description:>8}"),
-        bars.BarColumn(),
-        bars.DownloadColumn(),
-        bars.TransferSpeedColumn(),
-    )
-    with bars.Progress(*columns, console=Console(stderr=True), transient=True) as shown:
-        tasks = {step: shown.add_task(text, total=None, visible=False) for step, text in BARS.items()}
-
-        def tell(step: Step, done: int, total: int | None) -> None:
-            if step in tasks:
-                shown.update(tasks[step], completed=done, total=total, visible=True)
-
-        yield tell, _AboveTheBars(shown.console)
+    table = Table()
+    for name, number in zip(head, numbers, strict=True):
+        widest = DAY_WIDTH if name == "day" else None
+        table.add_column(
+            name,
+            justify="right" if number else "left",
+            min_width=widest,
+            no_wrap=name == "day" or number,
+            overflow="fold",
+        )
+    for place, line in enumerate(lines):
+        # Text, never markup: what stands in a cell may have come from anywhere
+        table.add_row(*map(Text, line), style=styles[place] if styles else None)
+    Console().print(table)
 
 
-class _AboveTheBars(logging.Handler):
-    def __init__(self, console: "Console") -> None:
-        super().__init__()
-        self._console = console
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._console.print(self.format(record), markup=False, highlight=False, soft_wrap=True)
+def _days(days: Sequence[date]) -> str:
+    return ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in spans(sorted(days)))
 
 
 def _note(row: Row) -> str:

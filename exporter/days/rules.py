@@ -64,7 +64,7 @@ class StoredDay:
 
 @dataclass(frozen=True)
 class Neighbours:
-    """What other days of the store tell: the manifest of the day before, else of the day after.
+    """What other days of the store tell: the manifest of the day before, else (``after``) of the nearest day there is.
 
     ``gap``: the day before should be there, and is not, or cannot be read. ``source`` is whose days the store holds, as
     far as any of them tells, and ``dump`` the name of that one.

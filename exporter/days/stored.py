@@ -22,6 +22,8 @@ from exporter.window import OLDEST, days_of, yesterday_of
 
 MOST_LISTED = 5000
 """Manifests that are listed at most to learn whose days a store holds: one page of Azure's."""
+NEARBY = (1, -2, 2, -3, 3, -4, 4)
+"""Where to look for a neighbour if the day before is not there: days that are exported side by side leave gaps."""
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +69,8 @@ class Days:
     def neighbours(self, stored: StoredDay) -> Neighbours:
         """What other days of the store tell: the window size that works, which hours are busy, whose days these are."""
         before = self._neighbour(stored.day - timedelta(days=1))
-        after = None if before else self._neighbour(stored.day + timedelta(days=1))
+        nearby = (self._neighbour(stored.day + timedelta(days=away)) for away in NEARBY)
+        after = None if before else next(filter(None, nearby), None)
         near = [found for found in (stored.manifest, before, after) if found]
         telling = next((found for found in near if found.source.project), None) or next(self._with_project(), None)
         source = telling or next(iter(near), None)

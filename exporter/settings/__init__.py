@@ -15,8 +15,10 @@ from exporter.foreign.proxies import proxy_problems, proxy_secrets
 from exporter.settings import words
 
 MEGABYTE = 1_000_000
+LEAST_TMP_MB = 100
 
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=60)]
+DayCount = Annotated[int, msgspec.Meta(ge=0, le=36500)]
 
 
 def _setting(
@@ -67,7 +69,9 @@ class Settings:
     data_outfile: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,60}$")] = _setting(
         "EXPORT_DATA_OUTFILE", "the last part of a dump's name", "ampl_dump", allowed="1 to 60 letters, digits, _ and -"
     )
-    log_dir: Path = _setting("EXPORT_LOG_DIR", "log files of command-line runs", Path("logs"))
+    log_dir: Path | None = _setting("EXPORT_LOG_DIR", "log files of command-line runs; empty: none", Path("logs"))
+    log_days: DayCount = _setting("EXPORT_LOG_DAYS", "days that log files are kept; 0 keeps all", 90)
+    ping_url: str = _setting("EXPORT_PING_URL", "told how a run starts and ends (Healthchecks)", secret=True)
     log_level: Annotated[str, msgspec.Meta(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = _setting(
         "EXPORT_LOG_LEVEL",
         "`DEBUG`, `INFO`, `WARNING` or `ERROR`",
@@ -82,7 +86,7 @@ class Settings:
         "the first wait after a 5xx or a broken body; a 429 waits twice that; each doubles",
         1.0,
     )
-    tmp_limit_mb: Annotated[int, msgspec.Meta(ge=100)] = _setting(
+    tmp_limit_mb: Annotated[int, msgspec.Meta(ge=LEAST_TMP_MB)] = _setting(
         "EXPORT_TMP_LIMIT_MB",
         "bound of all working files in the temp folder (`TMPDIR`); an archive gets 5/8 of it",
         400,
@@ -100,7 +104,7 @@ class Settings:
     )
     concurrency: Annotated[int, msgspec.Meta(ge=1, le=4)] = _setting(
         "EXPORT_CONCURRENCY",
-        "chains in the app at most, whoever asked for them (1 to 4; Amplitude allows 5 requests at once)",
+        "days at once: of `run` and `backfill`, and chains in the app, whoever asked (1 to 4; Amplitude allows 5)",
         2,
     )
     schedule: Annotated[str, msgspec.Meta(pattern=r"^\S+( \S+){5}$")] = _setting(
@@ -112,7 +116,7 @@ class Settings:
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, str], *, keys_needed: bool = True) -> "Settings":
-        """Read and check every setting; an empty value counts as not set.
+        """Read and check every setting; an empty value counts as not set, but for EXPORT_LOG_DIR.
 
         Raises:
             SettingsError: with every problem, a line each.
@@ -126,6 +130,8 @@ class Settings:
                 given |= {item.name: _convert(text, hints[item.name])} if text else {}
             except ValueError:  # its words are the library's
                 wrong.append((item, text))
+        if values.get("EXPORT_LOG_DIR", "unset").strip() == "":
+            given["log_dir"] = None
         settings = cls(**given)
         foreign = Foreign((*settings.secrets, *proxy_secrets(values))) if wrong else Foreign()
         problems = [words.wrong_value(item, hints[item.name], text, foreign) for item, text in wrong]
@@ -142,6 +148,8 @@ class Settings:
         yield words.suffix_problem("EXPORT_STORAGE_SUFFIX", self.storage_suffix)
         if self.storage_url:
             yield words.storage_problem("EXPORT_STORAGE_URL", self.storage_url, self.storage_suffix)
+        if self.ping_url:
+            yield words.ping_problem("EXPORT_PING_URL", self.ping_url)
         text = self.storage_connection_string
         if text and (problem := connection_problem(text)):
             yield f"EXPORT_STORAGE_CONNECTION_STRING: {problem}"
@@ -155,7 +163,8 @@ class Settings:
     def secrets(self) -> tuple[str, ...]:
         """What must not be shown, as it is and as it is sent. For the door of foreign text."""
         pair = self.api_key, self.secret_key
-        return tuple(filter(None, (*pair, ":".join(pair), *connection_secrets(self.storage_connection_string))))
+        sent = *pair, ":".join(pair), *connection_secrets(self.storage_connection_string), self.ping_url
+        return tuple(filter(None, sent))
 
     @property
     def archive_limit(self) -> int:
@@ -187,7 +196,7 @@ def _convert(text: str, kind: Any) -> Any:
     Raises:
         ValueError: it stands for none.
     """
-    if kind is Path:
+    if kind in (Path, Path | None):
         if not text.isprintable():
             raise ValueError
         return Path(text)

@@ -95,6 +95,15 @@ def storage_problem(name: str, url: str, suffix: str) -> str:
     return ""
 
 
+def ping_problem(name: str, url: str) -> str:
+    """What is wrong with the address that a run tells of itself. Nothing of it is quoted: it is a secret."""
+    address = read(url)
+    example = "https://hc-ping.com/<your check's UUID>"
+    if address is None:
+        return _not_plain(name, url, example)
+    return "" if address.guarded else f"{name}: http is for this machine only. Write for example {example}"
+
+
 def suffix_problem(name: str, suffix: str) -> str:
     """What is wrong with a suffix of storage accounts: the name of a zone, which has two parts at least."""
     address = read(f"https://{suffix}") if suffix else None

@@ -6,8 +6,6 @@ from datetime import date, timedelta
 import pytest
 
 from exporter.app.api import HEADERS, Shown, answer_coverage, answer_day, answer_error, answer_health, answer_stop
-from exporter.app.page import headers
-from exporter.app.shown import showing
 from exporter.days.coverage import Coverage, Row
 from exporter.days.due import Timing, due_days
 from exporter.days.manifest import FINAL, Failure
@@ -15,6 +13,8 @@ from exporter.days.rules import StoredDay
 from exporter.doctor.checks import Report
 from exporter.doctor.found import FAILED, OK, WARNING, Check
 from exporter.errors import StoreError
+from exporter.pages.page import headers
+from exporter.pages.shown import showing
 from exporter.settings import Settings
 from exporter.store import Entry
 from tests.kit import DAY

@@ -8,14 +8,14 @@ from urllib.parse import quote
 
 import pytest
 
-from exporter.app import page
 from exporter.app.api import answer_coverage, answer_day
-from exporter.app.rejections import Rejections
-from exporter.app.shown import LONGEST, show_record, showing
 from exporter.days.coverage import Coverage, Row
 from exporter.days.due import Timing
 from exporter.days.manifest import Failure
 from exporter.days.rules import StoredDay
+from exporter.pages import page
+from exporter.pages.rejections import Rejections
+from exporter.pages.shown import LONGEST, show_record, showing
 from exporter.settings import Settings
 from tests.kit import DAY
 from tests.kit.rules import manifest_of

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from azure.storage.blob import ContainerClient
 
-from exporter.cli.logs import setup_logging
+from exporter.cli.logs import log_to_console, log_to_file
 from exporter.cli.show import print_table
 from exporter.clock import Clock
 from exporter.run import export_days
@@ -83,8 +83,8 @@ def environment(azurite: Azurite, identity: Identity, simulator: Simulator) -> d
 def export(day: date, env: dict[str, str], clock: Clock) -> bool:
     """Export the day as a function app does; return whether it is there."""
     settings = Settings.from_mapping(env)
-    secrets = settings.api_key, settings.secret_key
-    setup_logging(settings.log_level, settings.log_dir, clock.now(), secrets, logging.StreamHandler(sys.stderr))
+    log_to_console(settings, logging.StreamHandler(sys.stderr))
+    log_to_file(settings, clock.now())
     logging.getLogger("exporter.simulator").setLevel(logging.WARNING)
     with open_exporter(settings, clock, new_run(clock.now())) as core:
         return export_days([day], core).ok

@@ -11,11 +11,11 @@ from pathlib import Path
 from rich.console import Console
 
 from tests.azure.azurite import missing
-from tests.bench import page, picture
+from tests.bench import many_days, page, picture
 from tests.bench.contenders import CONTENDERS, Contender, before, checked_out
 from tests.bench.day import MEGABYTE, Day, made, make
 from tests.bench.measure import REPOSITORY, Run, WrongOutputError, measured, measured_start, too_little_memory
-from tests.bench.results import Results, targets
+from tests.bench.results import DAYS, Results, targets
 
 LARGE_MB = 1_000
 """From this size on, every way runs once: ratios are told of a smaller one."""
@@ -38,9 +38,11 @@ def main(words: Sequence[str], console: Console) -> int:
     arguments = _arguments(words)
     runs = []
     try:
-        days = {size: _day(size, arguments.folder, console) for size in arguments.sizes}
+        sized = arguments.sizes if set(arguments.only) - {many_days.KEY} else ()
+        days = {size: _day(size, arguments.folder, console) for size in sized}
         with console.status("start-up"):
             runs += [measured_start(arguments.folder, number) for number in range(1, arguments.runs + 1)]
+        runs += _many_days(arguments, console)
         skipped = _skipped(arguments)
         turns = [turn for turn in _turns(arguments) if (turn.size, turn.contender.key) not in skipped]
         for count, turn in enumerate(turns, start=1):
@@ -53,16 +55,28 @@ def main(words: Sequence[str], console: Console) -> int:
         return 1
     for reason in skipped.values():
         console.print(f"not measured: {reason}")
-    _write(Results(runs), list(skipped.values()), arguments.folder, arguments.docs)
+    if turns:
+        _write(Results(runs), list(skipped.values()), arguments.folder, arguments.docs)
+        console.print(f"Written: {arguments.docs / 'benchmarks.md'}")
     for target in targets(Results(runs)):
         if target.reached is not None:
             console.print(f"{target.what}: {target.reached:.3g}{target.unit}, at most {target.must:.3g}{target.unit}")
-    console.print(f"Written: {arguments.docs / 'benchmarks.md'}")
     return 0
 
 
+def _many_days(arguments: argparse.Namespace, console: Console) -> list[Run]:
+    """Way after way through the small days."""
+    runs = []
+    for way in many_days.ways() if many_days.KEY in arguments.only else []:
+        with console.status(f"{DAYS} days, {way.title}"):
+            run = many_days.measured_days(way, arguments.folder, 1)
+        runs.append(run)
+        console.print(f"{DAYS} days, {way.title}: {_told(run)}", soft_wrap=True)
+    return runs
+
+
 def _arguments(words: Sequence[str]) -> argparse.Namespace:
-    keys = [*(contender.key for contender in CONTENDERS), "before"]
+    keys = [*(contender.key for contender in CONTENDERS), "before", many_days.KEY]
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--sizes", type=_sizes, default=[50, 500, 2000], help="MB of JSON lines (default: 50,500,2000)")
     parser.add_argument("--runs", type=int, default=5, help="of each way, fewer of large days (default: 5)")

@@ -72,14 +72,14 @@ def measured(contender: Contender, day: Day, turn: int) -> Run:
         for name in ("tmp", "out", "azurite"):
             (folder / name).mkdir()
         url, requests = around.enter_context(_serving(day, folder))
-        env = _env(folder, url)
+        env = environment(folder, url)
         if contender.code:
             env["PYTHONPATH"] = str(contender.code)
         azurite = around.enter_context(Azurite(folder / "azurite")) if contender.uploads else None
-        container = around.enter_context(_container(azurite)) if azurite else None
+        container = around.enter_context(container_in(azurite)) if azurite else None
         if azurite:
             identity = around.enter_context(Identity())
-            env |= _azure_env(azurite, identity)
+            env |= azure_env(azurite, identity)
         place = Place(day, url, folder / "out", container)
         before = len(azurite.traffic()) if azurite else 0
         _warm(folder / "warm", day.size)
@@ -97,7 +97,7 @@ def measured_start(folder: Path, turn: int) -> Run:
         here = Path(place)
         (here / "tmp").mkdir()
         command = [sys.executable, "-m", "exporter", "status"]
-        figures = watched(command, here, _env(here, "http://127.0.0.1:9"), "start-up")
+        figures = watched(command, here, environment(here, "http://127.0.0.1:9"), "start-up")
     return Run(0, turn, "start", *figures, 0, 0)
 
 
@@ -125,7 +125,7 @@ def _warm(path: Path, size: int) -> None:
     path.unlink()
 
 
-def _env(folder: Path, url: str) -> dict[str, str]:
+def environment(folder: Path, url: str) -> dict[str, str]:
     """All that a contender finds in its environment; nothing of the person's own settings."""
     return {
         "PATH": os.environ["PATH"],
@@ -139,7 +139,8 @@ def _env(folder: Path, url: str) -> dict[str, str]:
     }
 
 
-def _azure_env(azurite: Azurite, identity: Identity) -> dict[str, str]:
+def azure_env(azurite: Azurite, identity: Identity) -> dict[str, str]:
+    """How the SDK finds the stand-ins."""
     return {
         **identity.env,
         "REQUESTS_CA_BUNDLE": str(azurite.ca_file),
@@ -150,7 +151,8 @@ def _azure_env(azurite: Azurite, identity: Identity) -> dict[str, str]:
 
 
 @contextmanager
-def _container(azurite: Azurite) -> Iterator[ContainerClient]:
+def container_in(azurite: Azurite) -> Iterator[ContainerClient]:
+    """A container for the dumps."""
     with ContainerClient.from_connection_string(
         azurite.connection_string, CONTAINER, connection_verify=str(azurite.ca_file)
     ) as container:

@@ -7,6 +7,8 @@ from statistics import median
 from tests.bench.day import MEGABYTE
 from tests.bench.measure import Run
 
+DAYS, FIRST_BYTE_SECONDS = 60, 2.0
+"""Of the case with many days."""
 COMPARED_MB = 500
 """The size that ratios are told of; another one if it was not measured."""
 
@@ -97,6 +99,28 @@ def memory(run: Run) -> float:
 
 def targets(results: Results) -> list[Target]:
     """The project's own targets; all are upper bounds."""
+    return [*_of_sizes(results), *_of_many_days(results)]
+
+
+def _of_many_days(results: Results) -> list[Target]:
+    """60 small days whose first byte takes 2 s, 4 at once."""
+    told = f"{DAYS} small days, first byte after {FIRST_BYTE_SECONDS:g} s, 4 at once"
+    folder, azurite = (results.of(key, 0) for key in ("many-4", "many-4-azurite"))
+    temp = [run.temp / MEGABYTE for run in (*folder, *azurite)]
+    a_day = [run.wall / DAYS for run in folder]
+    speedup = results.ratios("many-4", ["many-1"], 0, wall)
+    return [
+        Target(f"{told}: seconds a day, to a folder", 0.6, 0.55, a_day, " s"),
+        Target(f"{told}: against one at a time", 1 / 3, 1 / 3.7, speedup),
+        Target(f"{told}: peak memory, to a folder", 90, 70, results.memories("many-4"), " MB"),
+        Target(f"{told}: peak memory, to Azurite", 120, 100, results.memories("many-4-azurite"), " MB"),
+        Target(f"{told}: working files of all days together", 400, 100, temp, " MB"),
+    ]
+
+
+def _of_sizes(results: Results) -> list[Target]:
+    if not results.sizes:
+        return []
     size = results.compared
     naive = results.ratios("local", ["naive"], size, cpu)
     growth = results.growth("local")

@@ -5,6 +5,7 @@ import os
 import tempfile
 import zipfile
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -15,7 +16,9 @@ from tests.azure.azurite import Azurite
 from tests.bench.__main__ import main
 from tests.bench.contenders import CONTENDERS, Contender
 from tests.bench.day import Day, made, make
+from tests.bench.many_days import Way, measured_days
 from tests.bench.measure import Run, WrongOutputError, measured
+from tests.bench.page import written
 from tests.bench.results import Results, cpu, targets, wall
 from tests.bench.server import Server
 from tests.bench.watch import temp_bytes
@@ -59,6 +62,17 @@ def test_the_ways_to_storage_give_the_whole_day(day: Day, tmp_path: Path, azurit
     said = bench(day, tmp_path, "--only", "azurite,upload")
     assert "not measured" not in said
     assert "| upload alone, to Azurite | 1 |" in (tmp_path / "benchmarks.md").read_text()
+
+
+def test_days_side_by_side_are_whole_and_nobody_is_asked_too_often(tmp_path: Path) -> None:
+    """A backfill of three days, two at once: every dump is checked, and the requests at once are counted."""
+    found = measured_days(Way(2), tmp_path, 1, days=3, seconds=0.05)
+    assert (found.contender, found.asked) == ("many-2", 3)
+    text = written(
+        Results([run("local", 1, 1), replace(found, contender="many-4")]), [], datetime(2026, 1, 1, tzinfo=UTC)
+    )
+    assert "| 4 at once, to a folder |" in text
+    assert "against one at a time" in text
 
 
 @pytest.mark.parametrize("contender", OFFLINE, ids=lambda contender: contender.key)

@@ -12,11 +12,11 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from exporter.app import page
-from exporter.app.rejections import read_rejections
-from exporter.app.shown import showing
 from exporter.days.facts import Facts
 from exporter.days.manifest import DAMAGED, EMPTY, FINAL, PROVISIONAL, Failure
+from exporter.pages import page
+from exporter.pages.rejections import read_rejections
+from exporter.pages.shown import showing
 from exporter.settings import Settings
 from exporter.store import ANY
 from exporter.window import days_of, yesterday_of

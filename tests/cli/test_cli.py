@@ -8,9 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,10 +16,10 @@ import pytest
 
 from exporter.simulator import ALWAYS, FAULT_NAMES, Missing, OddLine, Simulator, Status, When, Wire
 from exporter.store.folder import LocalStore
+from tests.cli.desk import Desk, left, recent, terminal, wait_for_a_request
 from tests.kit import DAY, KEYS, dump_of, files_in
 from tests.kit.rules import FEW_HOURS, FULL_HOURS, LAYOUT
 
-REPOSITORY = Path(__file__).parents[2]
 DUMP, MANIFEST = LAYOUT.dump(DAY), LAYOUT.manifest(DAY)
 SECRETS = (*KEYS, base64.b64encode(":".join(KEYS).encode()).decode())
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} - (DEBUG|INFO|WARNING|ERROR) - .+")
@@ -34,93 +31,11 @@ runpy.run_module("exporter", run_name="__main__")
 """
 
 
-@dataclass(frozen=True)
-class Desk:
-    """A folder that someone works in, with the environment of their shell."""
-
-    folder: Path
-    simulator: Simulator
-
-    @property
-    def data(self) -> Path:
-        """The local store."""
-        return self.folder / "data"
-
-    def environment(self, **changed: str) -> dict[str, str]:
-        """What a child process gets, and nothing of this machine's own settings."""
-        keys = {"AMP_BASE_URL": self.simulator.url, "AMP_API_KEY": KEYS[0], "AMP_SECRET_KEY": KEYS[1]}
-        own = {"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY), "TMPDIR": str(self.folder / "tmp")}
-        return {**own, **keys, "EXPORT_DELAY_SECONDS": "0", "PYTHONWARNINGS": "error", **changed}
-
-    def call(self, *words: str, **changed: str) -> "Said":
-        """Call the command line and wait for its end."""
-        return self.call_as(("-m", "exporter"), words, changed)
-
-    def call_as(self, program: Sequence[str], words: Sequence[str], changed: Mapping[str, str]) -> "Said":
-        """Call the command line in another way."""
-        done = subprocess.run(
-            [sys.executable, *program, *words],
-            cwd=self.folder,
-            env=self.environment(**changed),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        return Said(done.returncode, done.stdout, done.stderr)
-
-    @contextmanager
-    def started(self, *words: str, **changed: str) -> Iterator[subprocess.Popen[str]]:
-        """Call the command line and leave it at work."""
-        with subprocess.Popen(
-            [sys.executable, "-m", "exporter", *words],
-            cwd=self.folder,
-            env=self.environment(**changed),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as child:
-            try:
-                yield child
-            finally:
-                child.kill()
-
-    def logs(self) -> str:
-        """Everything in the log files."""
-        return "".join(path.read_text() for path in sorted((self.folder / "logs").glob("log_*.log")))
-
-
-@dataclass(frozen=True)
-class Said:
-    """What a call answered."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """The document on stdout."""
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    """An empty folder and a small project."""
-    (tmp_path / "tmp").mkdir()
-    with Simulator(events_per_hour=4, contents=FEW_HOURS) as simulator:
-        yield Desk(tmp_path, simulator)
-
-
-def left(desk: Desk) -> set[str]:
-    """The files of the local store and of the temp folder, hidden ones too."""
-    return {*files_in(desk.data), *files_in(desk.folder / "tmp")}
-
-
 def test_export_writes_the_named_day(desk: Desk) -> None:
-    """The dump is there, the log says so on stderr and in its file, stdout is left to results."""
+    """The dump is there, the log says so on stderr and in its file, stdout has a line for the day."""
     said = desk.call("export", "--day", str(DAY))
-    assert (said.code, said.out) == (0, "")
+    assert said.code == 0
+    assert re.fullmatch(r"2025-11-06  written    final +\d+ events +[\d,]+ bytes\n", said.out)
     assert (desk.data / DUMP).read_bytes() == dump_of(desk.simulator.lines(DAY))
     assert left(desk) == {DUMP, MANIFEST}
     assert "day exported: day=2025-11-06 state=final outcome=written" in said.err
@@ -212,13 +127,18 @@ def test_a_day_held_by_another_run_is_exit_code_1(desk: Desk) -> None:
     [
         ("", "COMMAND"),
         ("exprot", "invalid choice"),
-        ("export --day yesterday", "write it as YYYY-MM-DD, for example 2025-11-06"),
+        ("export --day tomorrow", "write it as YYYY-MM-DD, for example 2025-11-06"),
         ("export --day 2025-02-30", "2025-02-30 is not a date"),
         ("export --day 2999-01-01", "2999-01-01 is not over yet (days are UTC)"),
         ("export --from 2025-11-06", "--from and --to go together"),
         ("export --from 2025-11-07 --to 2025-11-06", "from 2025-11-07 is after to 2025-11-06"),
         ("export --day 2025-11-06 --to 2025-11-07", "use one of the two"),
-        ("backfill --from 2025-11-06", "--to"),
+        ("backfill --to 2025-11-06", "--from"),
+        ("export --frm 2025-11-06", "Did you mean --from?"),
+        ("exprot --day 2025-11-06", "Did you mean export?"),
+        ("status --by 25:00", "'25:00' is no time of a day. Write it as HH:MM, for example 06:00"),
+        ("status --html no-folder/page.html", "--html no-folder/page.html cannot be written: No such file"),
+        ("verify --all --day 2025-11-06", "--all names every day on record"),
         ("backfill --from 2025-11-06 --to 2999-01-01", "2999-01-01 is not over yet"),
         ("status --days 0", "'0' is not a whole number from 1 to"),
         ("verify --from 2025-11-06", "--from and --to go together"),
@@ -302,7 +222,8 @@ def test_backfill_goes_on_where_it_stopped(desk: Desk) -> None:
     assert [done["day"] for done in second.json["done"]] == ["2025-11-05"]
     assert len(desk.simulator.requests) == asked + 1
     assert "backfill: 3 of the range's days, 2 are final or empty already" in second.err
-    assert desk.call(*words).json == {"done": [], "failed": []}
+    nothing = {"version": 1, "command": "backfill", "ok": True, "done": [], "failed": [], "not_tried": []}
+    assert desk.call(*words).json == nothing
 
 
 def test_backfill_looks_again_at_provisional_days(desk: Desk) -> None:
@@ -319,11 +240,6 @@ def test_status_of_an_empty_store(desk: Desk) -> None:
     assert said.code == 0
     assert said.out.startswith("The store is empty: no day has been exported yet.\nDue now: ")
     assert not desk.data.exists()
-
-
-def recent(number: int) -> str:
-    """The day so many days before yesterday."""
-    return str(datetime.now(UTC).date() - timedelta(days=number + 1))
 
 
 def test_status_shows_days_gaps_and_failures(desk: Desk) -> None:
@@ -421,17 +337,19 @@ def test_a_project_without_any_event_is_asked_about(desk: Desk) -> None:
 
 
 def test_another_projects_keys_stop_a_run(desk: Desk) -> None:
-    """No other day is tried, nothing of them is stored, and the sentence says what to set."""
+    """Nothing of any day is stored, the days that nobody had begun with are left, and the sentence says what to set."""
     desk.call("export", "--day", "2025-11-04")
     before = files_in(desk.data)
+    words = ("backfill", "--from", "2025-11-04", "--to", "2025-11-10", "--json")
     with Simulator(events_per_hour=4, contents=FEW_HOURS, project=999) as other:
-        said = desk.call("backfill", "--from", "2025-11-04", "--to", "2025-11-06", "--json", AMP_BASE_URL=other.url)
-        assert len(other.requests) == 1
+        said = desk.call(*words, AMP_BASE_URL=other.url, EXPORT_CONCURRENCY="2")
+        assert 1 <= len(other.requests) <= 3
     assert said.code == 1
-    (failed,) = said.json["failed"]
-    assert failed["day"] == "2025-11-05"
-    assert "Set EXPORT_PREFIX or EXPORT_CONTAINER" in failed["reason"]
-    assert "the run stops here, 1 days were not tried" in said.err
+    failed, left_out = said.json["failed"], said.json["not_tried"]
+    assert [one["day"] for one in failed] + left_out == [f"2025-11-{day:02}" for day in range(5, 11)]
+    assert left_out
+    assert all("Set EXPORT_PREFIX or EXPORT_CONTAINER" in one["reason"] for one in failed)
+    assert f"the run stops here, {len(left_out)} days were not tried" in said.err
     assert files_in(desk.data) == before
 
 
@@ -449,7 +367,8 @@ def test_verify_reads_dumps_back(desk: Desk) -> None:
     assert re.search(r"^2025-11-05  ok ", bad.out, re.MULTILINE)
     assert f"{DUMP} has" in bad.out
     document = desk.call(*words, "--json").json
-    assert [(one["problem"] is None, one["damaged"]) for one in document] == [(True, False), (False, True)]
+    assert [(one["problem"] is None, one["damaged"]) for one in document["days"]] == [(True, False), (False, True)]
+    assert (document["command"], document["ok"], document["repaired"]) == ("verify", False, None)
 
 
 def spoil(desk: Desk) -> bytes:
@@ -466,7 +385,8 @@ def test_verify_puts_damage_on_record(desk: Desk) -> None:
     """A listing cannot see it, so the finding stays: status shows it, an export mends it, and then it is gone."""
     good = spoil(desk)
     assert "damaged" not in desk.call("status").out
-    problem = desk.call("verify", "--day", str(DAY), "--json", AMP_API_KEY="", AMP_SECRET_KEY="").json[0]["problem"]
+    (found,) = desk.call("verify", "--day", str(DAY), "--json", AMP_API_KEY="", AMP_SECRET_KEY="").json["days"]
+    problem = found["problem"]
     record = json.loads((desk.data / LAYOUT.failure(DAY)).read_text())
     assert (record["kind"], record["reason"], record["attempts"]) == ("damaged", problem, 1)
     (row,) = [row for row in status_of(desk)["days"] if row["state"] != "missing"]
@@ -546,7 +466,7 @@ def test_verify_goes_on_after_a_record_of_a_newer_version(desk: Desk) -> None:
     (desk.data / LAYOUT.manifest(date(2025, 11, 5))).write_text('{"format": 99}')
     said = desk.call("verify", "--from", "2025-11-05", "--to", "2025-11-06", "--json")
     assert said.code == 1
-    newer, good = said.json
+    newer, good = said.json["days"]
     assert ("has format 99" in newer["problem"], newer["damaged"], good["problem"]) == (True, False, None)
 
 
@@ -555,7 +475,8 @@ def test_a_repair_as_json_is_one_document(desk: Desk) -> None:
     spoil(desk)
     said = desk.call("verify", "--day", str(DAY), "--repair", "--json")
     assert said.code == 0
-    json.loads(said.out)
+    (found,), (done,) = said.json["days"], said.json["repaired"]["done"]
+    assert (found["damaged"], done["day"], done["outcome"]) == (True, str(DAY), "replaced")
 
 
 def test_a_repair_needs_keys(desk: Desk) -> None:
@@ -588,14 +509,6 @@ def test_an_interrupted_download_leaves_nothing(desk: Desk, sent: signal.Signals
     assert desk.call("export", "--day", str(DAY)).code == 0
 
 
-def wait_for_a_request(desk: Desk, child: subprocess.Popen[str]) -> None:
-    """Return when the exporter has asked for its first window."""
-    asked = len(desk.simulator.requests)
-    while len(desk.simulator.requests) == asked:
-        with pytest.raises(subprocess.TimeoutExpired):
-            child.wait(0.01)
-
-
 def test_secrets_are_in_no_output_and_no_file(desk: Desk) -> None:
     """Not with everything logged, and not when everything fails."""
     for fault in (Status(503), Status(400), Status(403), Wire("reset"), Wire("closed")):
@@ -609,35 +522,67 @@ def test_secrets_are_in_no_output_and_no_file(desk: Desk) -> None:
     assert not [secret for secret in SECRETS if secret in seen]
 
 
-def test_bars_on_a_terminal(desk: Desk) -> None:
-    """The steps are shown while they are under way, log lines above them."""
+def on_a_terminal(desk: Desk, *words: str, stream: str = "stderr", **changed: str) -> tuple[int, str, str]:
+    """Call with a terminal for stderr (or stdout); the exit code, what it showed, and what the other stream said."""
     ours, theirs = pty.openpty()
+    streams = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE, stream: theirs}
     with subprocess.Popen(
-        [sys.executable, "-m", "exporter", "export", "--day", str(DAY)],
+        [sys.executable, "-m", "exporter", *words],
         cwd=desk.folder,
-        env=desk.environment(TERM="xterm", COLUMNS="200"),
-        stderr=theirs,
+        env=desk.environment(**{"TERM": "xterm", "COLUMNS": "200"} | changed),
+        stdout=streams["stdout"],
+        stderr=streams["stderr"],
+        text=True,
     ) as child:
         os.close(theirs)
         shown = terminal(ours)
-    assert child.returncode == 0
-    for step in ("download", "unzip", "write"):
-        assert step in shown
-    assert "day exported: day=2025-11-06" in shown
+        other = child.stdout if stream == "stderr" else child.stderr
+        assert other
+        said = other.read()
+    return child.returncode, shown, said
+
+
+def test_bars_on_a_terminal(desk: Desk) -> None:
+    """How far the run is, who is at work on what, the last log lines below; the lines of the days go to the pipe."""
+    desk.simulator.add(Wire("drip", 8_000, when=ALWAYS))
+    code, shown, said = on_a_terminal(desk, "backfill", "--from", "2025-11-04", "--to", "2025-11-06")
+    assert code == 0
+    for text in ("day 1 of 3", "day 3 of 3", " left", "download", "2025-11-05", "day exported: day=2025-11-06"):
+        assert text in shown
+    assert shown.index("day 1 of 3") < shown.index("download") < shown.index("day exported: day=2025-11-04")
     assert "\x1b[" in shown
+    assert [line[:19] for line in said.splitlines()] == [f"2025-11-0{day}  written" for day in (4, 5, 6)]
 
 
-def terminal(descriptor: int) -> str:
-    """Everything that a terminal is sent until the other side is gone."""
-    shown = b""
-    try:
-        while piece := os.read(descriptor, 1 << 16):
-            shown += piece
-    except OSError:
-        pass  # Linux says so when the last process has closed it
-    finally:
-        os.close(descriptor)
-    return shown.decode()
+def test_quiet_draws_nothing(desk: Desk) -> None:
+    """Not on a terminal either; what goes wrong is said."""
+    assert on_a_terminal(desk, "export", "--quiet", "--day", str(DAY)) == (0, "", "")
+    desk.simulator.add(Status(403))
+    code, shown, said = on_a_terminal(desk, "export", "-q", "--day", "2025-11-05")
+    assert (code, said) == (1, "")
+    assert "ERROR - day failed: day=2025-11-05 kind=refused" in shown
+
+
+def test_troubles_stay_on_a_terminal(desk: Desk) -> None:
+    """When the bars are gone, warnings and errors stand there, also those that come at the very end."""
+    with LocalStore(desk.data).lock(LAYOUT.lock(DAY), "run-0"):
+        code, shown, _ = on_a_terminal(desk, "export", "--day", str(DAY), EXPORT_LOOKBACK="3")
+    assert code == 1
+    last = shown.rpartition("\x1b[")[2]
+    assert "EXPORT_LOOKBACK is not a setting of this exporter" in last
+    assert "day failed: day=2025-11-06 kind=held" in last
+
+
+def test_a_table_at_the_end_on_a_terminal(desk: Desk) -> None:
+    """What became of each day; numbers stand on the right, and at 60 columns no day is cut."""
+    desk.simulator.add(Status(403, when=When(1, hours="20251106")))
+    words = ("export", "--from", "2025-11-05", "--to", "2025-11-06")
+    code, shown, _ = on_a_terminal(desk, *words, stream="stdout", COLUMNS="60")
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", shown)
+    assert code == 1
+    assert re.search(r"2025-11-05 │ written +│ final +│ +\d+ │ +[\d,]+ │", plain)
+    assert re.search(r"2025-11-06 │ failed +│ refused", plain)
+    assert "2025-11-06 failed: Amplitude refuses the keys" in plain
 
 
 def test_no_bars_elsewhere(desk: Desk) -> None:

@@ -6,7 +6,7 @@ import pytest
 import requests
 from azure.storage.blob import BlobLeaseClient, ContainerClient
 
-from exporter.app import page
+from exporter.pages import page
 from exporter.simulator import OddLine, Simulator
 from tests.azure.azurite import Azurite
 from tests.functions_host.app import LAYOUT, App, last_days, send, yesterday

@@ -14,6 +14,8 @@ COMMAND_LINE_ONLY = {
     "EXPORT_STORAGE_SUFFIX",
     "EXPORT_DATA_DIR",
     "EXPORT_LOG_DIR",
+    "EXPORT_LOG_DAYS",
+    "EXPORT_PING_URL",
 }
 # Every setting of the platform's, with what it is for. Another one has no meaning here.
 PLATFORM_SETTINGS = {

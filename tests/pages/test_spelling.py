@@ -2,7 +2,7 @@ from datetime import date
 
 import pytest
 
-from exporter.app.spelling import long_day, number, size
+from exporter.pages.spelling import long_day, number, size
 
 
 @pytest.mark.parametrize(

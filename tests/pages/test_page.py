@@ -9,13 +9,13 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from exporter.app import page
-from exporter.app.freshness import freshness
-from exporter.app.rejections import MOST_BYTES, read_rejections
-from exporter.app.shown import showing
 from exporter.days.coverage import Coverage, Row
 from exporter.days.due import Timing
 from exporter.days.manifest import DAMAGED, EMPTY, FINAL, PROVISIONAL, Failure
+from exporter.pages import page
+from exporter.pages.freshness import freshness
+from exporter.pages.rejections import MOST_BYTES, read_rejections
+from exporter.pages.shown import showing
 from exporter.settings import Settings
 from exporter.store import ANY
 from tests.browser.world import (

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from exporter.app.freshness import freshness
-from exporter.app.rejections import Rejections
-from exporter.app.shown import Show
-from exporter.app.spelling import long_day, number, size
 from exporter.days.coverage import FAILED, MISSING, NEWER, RUNNING, Coverage, Row
 from exporter.days.due import Timing, due_days
 from exporter.days.manifest import DAMAGED, EMPTY, FINAL, PROVISIONAL
+from exporter.pages.freshness import freshness
+from exporter.pages.rejections import Rejections
+from exporter.pages.shown import Show
+from exporter.pages.spelling import long_day, number, size
 
 if TYPE_CHECKING:
     from jinja2 import Template

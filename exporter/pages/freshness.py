@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
-from exporter.app.spelling import long_day, number, size
 from exporter.days.coverage import Coverage
 from exporter.days.manifest import SETTLED
+from exporter.pages.spelling import long_day, number, size
 from exporter.window import day_end
 
 

@@ -1,0 +1,83 @@
+"""From what a command found to the document that it prints."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from exporter.cli.documents import (
+    Day,
+    DoctorDocument,
+    ExportDocument,
+    Exported,
+    Exports,
+    Failed,
+    Problem,
+    Read,
+    StatusDocument,
+    VerifyDocument,
+)
+from exporter.days.coverage import Coverage, Row
+from exporter.days.verify import Verified
+
+if TYPE_CHECKING:
+    from exporter.doctor.checks import Report
+    from exporter.run.book import RunResult
+
+
+def exports_of(result: "RunResult") -> Exports:
+    """What became of the days of a run."""
+    return Exports(
+        done=[
+            Exported(
+                day=done.manifest.day,
+                outcome=done.outcome.value,
+                state=done.manifest.state,
+                dump=done.manifest.dump,
+                events=done.manifest.events,
+                bytes=done.manifest.size,
+                rejected=done.manifest.rejected,
+                sha256=done.manifest.sha256,
+            )
+            for done in result.done
+        ],
+        failed=[Failed(day=day, kind=error.kind, reason=str(error)) for day, error in result.failed],
+        not_tried=list(result.not_tried),
+    )
+
+
+def export_document(command: str, result: "RunResult") -> ExportDocument:
+    """What `export`, `run` and `backfill` print."""
+    found = exports_of(result)
+    return ExportDocument(
+        command=command, ok=result.ok, done=found.done, failed=found.failed, not_tried=found.not_tried
+    )
+
+
+def status_document(
+    coverage: Coverage, rows: Sequence[Row], due: Sequence[date], problems: Sequence[tuple[date, str]] | None
+) -> StatusDocument:
+    """What `status` prints."""
+    return StatusDocument(
+        command="status",
+        ok=not problems,
+        newest=coverage.newest,
+        missing=coverage.missing,
+        due=list(due),
+        problems=None if problems is None else [Problem(day=day, problem=text) for day, text in problems],
+        days=[Day.of(row) for row in rows],
+    )
+
+
+def verify_document(found: Iterable[Verified], repaired: Exports | None, *, ok: bool) -> VerifyDocument:
+    """What `verify` prints."""
+    days = [
+        Read(day=one.day, events=one.events, bytes=one.size, problem=one.problem, damaged=one.damaged) for one in found
+    ]
+    return VerifyDocument(command="verify", ok=ok, days=days, repaired=repaired)
+
+
+def doctor_document(found: "Report") -> DoctorDocument:
+    """What `doctor` prints."""
+    return msgspec.convert({"command": "doctor"} | found.plain(), DoctorDocument)

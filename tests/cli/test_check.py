@@ -1,0 +1,244 @@
+"""Did last night work? `status --check`, the page, and what a monitor is told."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, time, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from exporter.cli.check import problems
+from exporter.days.coverage import Coverage, Row
+from exporter.days.due import Timing
+from exporter.days.manifest import DAMAGED, Failure
+from exporter.simulator import ALWAYS, Status
+from tests.cli.desk import Desk, recent
+from tests.kit import DAY
+from tests.kit.rules import moment
+
+BY = time(6)
+TIMING = Timing(lookback_days=7)
+
+
+def failed(day: date, kind: str = "retriable") -> Failure:
+    """A failure record."""
+    return Failure(day, kind, "no luck", 1, 24, "run-1", moment(day, 26))
+
+
+def days_back(*rows: Row) -> Coverage:
+    """Whole days from 20 days before DAY on, but for ``rows``."""
+    given = {row.day: row for row in rows}
+    every = [DAY - timedelta(days=n) for n in range(20, -1, -1)]
+    return Coverage(tuple(given.get(day, Row(day, "final", whole=True)) for day in every), DAY)
+
+
+def found(coverage: Coverage, hour: float = 30.5) -> list[tuple[date, str]]:
+    """The problems so many hours after the start of DAY."""
+    return problems(coverage, moment(DAY, hour), BY, TIMING)
+
+
+def test_a_whole_store_is_well() -> None:
+    """Nothing to say."""
+    assert found(days_back()) == []
+
+
+def test_yesterday_has_to_be_there_from_an_hour_on() -> None:
+    """Not before: it may still be on its way."""
+    gone = days_back(Row(DAY))
+    assert found(gone, hour=29.9) == []
+    assert found(gone, hour=30) == [(DAY, "missing")]
+    assert found(Coverage((), DAY), hour=29.9) == []
+    assert found(Coverage((), DAY)) == [(DAY, "no day has been exported yet")]
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        (Row(DAY - timedelta(days=7)), "missing"),
+        (Row(DAY - timedelta(days=8)), None),
+        (Row(DAY - timedelta(days=3), failure=failed(DAY - timedelta(days=3))), "failed: no luck"),
+        (
+            Row(DAY - timedelta(days=3), "final", whole=True, failure=failed(DAY - timedelta(days=3))),
+            "final, and its last attempt failed: no luck",
+        ),
+        (Row(DAY - timedelta(days=19), failure=failed(DAY - timedelta(days=19))), None),
+        (Row(DAY - timedelta(days=19), failure=failed(DAY - timedelta(days=19), DAMAGED)), "damaged: no luck"),
+        (Row(DAY, "provisional", whole=True), None),
+        (Row(DAY - timedelta(days=2), running=True), "running"),
+    ],
+)
+def test_each_day_that_is_not_well_is_named(row: Row, problem: str | None) -> None:
+    """In the lookback what is missing or failed, at any age what is damaged."""
+    assert found(days_back(row)) == ([(row.day, problem)] if problem else [])
+
+
+def test_a_failure_of_yesterday_counts_at_any_hour() -> None:
+    """It has been tried."""
+    assert found(days_back(Row(DAY, failure=failed(DAY))), hour=26) == [(DAY, "failed: no luck")]
+
+
+def test_the_exit_code_tells(desk: Desk) -> None:
+    """1 and the days by name, in words and as JSON; 0 once they are there. Quiet says only what is wrong."""
+    desk.call("export", "--day", recent(2))
+    said = desk.call("status", "--check", "--by", "00:00", "--quiet")
+    assert said.code == 1
+    assert said.out == f"Not well: {recent(1)} is missing\nNot well: {recent(0)} is missing\n"
+    document = desk.call("status", "--check", "--by", "00:00", "--json")
+    assert (document.code, document.json["ok"]) == (1, False)
+    assert [one["day"] for one in document.json["problems"]] == [recent(1), recent(0)]
+    assert desk.call("backfill", "--from", recent(1)).code == 0
+    assert desk.call("status", "--check", "--by", "00:00").out.endswith("All is well.\n")
+    assert desk.call("status", "--check", "--by", "00:00", "-q").out == ""
+    assert desk.call("status", "--json").json["problems"] is None
+
+
+def test_old_failures_are_always_told(desk: Desk) -> None:
+    """However few days are shown."""
+    desk.simulator.add(Status(503, when=ALWAYS))
+    desk.call("export", "--day", recent(9))
+    said = desk.call("status", "--days", "1")
+    assert recent(9) not in said.out.split("Newest")[0]
+    assert f"{recent(9)} failed last time: window" in said.out
+
+
+def test_status_from_a_day_on(desk: Desk) -> None:
+    """All days from there, more than the usual fourteen too; `yesterday` is a day."""
+    desk.call("export", "--day", recent(19))
+    assert len(desk.call("status", "--from", recent(19), "--json").json["days"]) == 20
+    assert len(desk.call("status", "--from", "yesterday", "--json").json["days"]) == 1
+    assert len(desk.call("status", "--json").json["days"]) == 14
+
+
+def test_yesterday_is_a_day(desk: Desk) -> None:
+    """For export and verify; a backfill without an end goes there."""
+    assert desk.call("export", "--day", "yesterday", "--json").json["done"][0]["day"] == recent(0)
+    assert [one["day"] for one in desk.call("verify", "--day", "yesterday", "--json").json["days"]] == [recent(0)]
+    done = desk.call("backfill", "--from", recent(2), "--json").json["done"]
+    assert [one["day"] for one in done] == [recent(2), recent(1), recent(0)]
+
+
+def test_verify_all_reads_every_day(desk: Desk) -> None:
+    """Also those before the lookback."""
+    desk.call("backfill", "--from", recent(20), "--to", recent(19))
+    days = [one["day"] for one in desk.call("verify", "--all", "--json").json["days"]]
+    assert days == [recent(number) for number in range(20, -1, -1)]
+
+
+def test_the_page_is_written(desk: Desk) -> None:
+    """One document, in one step, whatever else status shows."""
+    desk.call("export", "--day", recent(0))
+    said = desk.call("status", "--html", "coverage.html", "--quiet")
+    assert (said.code, said.out) == (0, "")
+    page = (desk.folder / "coverage.html").read_text()
+    assert page.lower().startswith("<!doctype html>")
+    assert "Yesterday is there" in page
+    assert not (desk.folder / ".coverage.html.new").exists()
+
+
+class Monitor(ThreadingHTTPServer):
+    """Notes what it is told: (path, text)."""
+
+    daemon_threads = True
+
+    def __init__(self, status: int = 200) -> None:
+        super().__init__(("127.0.0.1", 0), _Told)
+        self.status = status
+        self.told: list[tuple[str, str]] = []
+
+    @property
+    def url(self) -> str:
+        """Where to tell it."""
+        return f"http://127.0.0.1:{self.server_port}/ping-secret"
+
+
+class _Told(BaseHTTPRequestHandler):
+    server: Monitor
+
+    def do_POST(self) -> None:
+        """Note it."""
+        text = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        self.server.told.append((self.path, text))
+        self.send_response(self.server.status)
+        self.send_header("Location", "/elsewhere")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def monitor(status: int = 200) -> Iterator[Monitor]:
+    """A monitor at work."""
+    with Monitor(status) as running:
+        thread = threading.Thread(target=running.serve_forever, args=(0.01,))
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+def test_a_monitor_is_told_of_start_and_success(desk: Desk) -> None:
+    """Two pings; status and verify make none."""
+    with monitor() as told:
+        assert desk.call("run", EXPORT_PING_URL=told.url).code == 0
+        desk.call("status", EXPORT_PING_URL=told.url)
+        desk.call("verify", EXPORT_PING_URL=told.url)
+    assert told.told == [("/ping-secret/start", ""), ("/ping-secret", "1 days done, 0 failed")]
+
+
+def test_a_monitor_is_told_of_failures(desk: Desk) -> None:
+    """Days and kinds, no word that Amplitude wrote; the address is in no log."""
+    desk.simulator.add(Status(400, body=b'{"error":{"message":"jane@example.com"}}', when=ALWAYS))
+    with monitor() as told:
+        said = desk.call("export", "--day", "2025-11-06", EXPORT_PING_URL=told.url, EXPORT_LOG_LEVEL="DEBUG")
+    assert said.code == 1
+    assert told.told[1] == ("/ping-secret/fail", "0 days done, 1 failed: 2025-11-06 permanent")
+    assert "ping-secret" not in said.err + said.out + desk.logs()
+
+
+def test_a_monitor_is_told_when_a_run_breaks_off(desk: Desk) -> None:
+    """The store is away: no day was tried."""
+    with monitor() as told:
+        said = desk.call(
+            "run",
+            EXPORT_PING_URL=told.url,
+            EXPORT_STORAGE_CONNECTION_STRING="UseDevelopmentStorage=true;BlobEndpoint=http://127.0.0.1:9/x",
+        )
+    assert said.code in {1, 2}
+    assert [path for path, _ in told.told][-1] == "/ping-secret/fail"
+
+
+@pytest.mark.parametrize("status", [500, 302])
+def test_a_monitor_that_is_away_fails_nothing(desk: Desk, status: int) -> None:
+    """A warning, without the address; nobody is sent elsewhere."""
+    with monitor(status) as told:
+        said = desk.call("export", "--day", "2025-11-06", EXPORT_PING_URL=told.url)
+    assert said.code == 0
+    assert f"WARNING - EXPORT_PING_URL could not be told of start: status {status}" in said.err
+    assert "ping-secret" not in said.err
+    assert all(path != "/elsewhere" for path, _ in told.told)
+
+
+@pytest.mark.parametrize("url", ["http://example.com/x", "https://user:pw@example.com/x", "hc-ping.com/x"])
+def test_a_monitor_is_told_over_tls_only(desk: Desk, url: str) -> None:
+    """Or on this machine; the address is not repeated."""
+    said = desk.call("run", EXPORT_PING_URL=url)
+    assert said.code == 2
+    assert "EXPORT_PING_URL: " in said.err
+    assert url not in said.err
+
+
+def test_a_reader_who_has_seen_enough_is_no_error(desk: Desk) -> None:
+    """`status | head -1` says nothing on stderr, and a run goes on to its end."""
+    desk.call("export", "--day", "2012-02-01")
+    for words, code in (("status --days 9999", 0), ("export --day 2025-11-06", 0)):
+        with desk.started(*words.split()) as child:
+            assert child.stdout
+            child.stdout.close()
+            assert child.stderr
+            said = child.stderr.read()
+            assert child.wait(60) == code, said
+        assert "Broken" not in said
+        assert "Traceback" not in said
+    assert (desk.data / "20251106_0000_ampl_dump.json").exists()
