@@ -5,6 +5,7 @@ stored day as it was, and a failure record beside it.
 """
 
 import logging
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -55,7 +56,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Exporter:
-    """What an export works with. ``run_id`` is the id of the run that it belongs to."""
+    """What an export works with, in run ``run_id``. ``follow`` is called when a day is whole, and raises nothing."""
 
     client: AmplitudeClient
     days: Days
@@ -63,6 +64,7 @@ class Exporter:
     clock: Clock
     run_id: str
     progress: Progress = no_progress
+    follow: Callable[[date], None] = lambda _day: None
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,7 @@ def _exported(attempt: Attempt, plan: Plan, core: Exporter) -> DayExported:
         decision = decide(stored, new, force=attempt.force)
         manifest = publish(decision, stored, draft, rejected.open() if rejected.count else None, days, core.progress)
     _report(decision, new, stored, core)
+    core.follow(day)
     return DayExported(manifest, decision.outcome)
 
 

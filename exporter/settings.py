@@ -87,6 +87,9 @@ class Settings:
         "chains that a backfill over HTTP makes (1 to 4; Amplitude allows 5 requests at once)",
         2,
     )
+    tables: Annotated[str, msgspec.Meta(pattern="^parquet$")] = _setting(
+        "EXPORT_TABLES", "`parquet`: a table is made of each day that is whole (docs/tables.md); needs DuckDB"
+    )
     schedule: Annotated[str, msgspec.Meta(pattern=r"^\S+( \S+){5}$")] = _setting(
         "EXPORT_SCHEDULE", "the timer of the function app, six fields, UTC", "0 0 2 * * *"
     )

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from exporter.store.folder import LocalStore
 if TYPE_CHECKING:
     from exporter.amplitude.client import AmplitudeClient
     from exporter.export import Exporter
+    from exporter.tables.derive import Tables
 
 
 def new_run(now: datetime) -> str:
@@ -78,6 +80,13 @@ def new_client(settings: Settings, clock: Clock, progress: Progress = no_progres
     )
 
 
+def tables_of(days: Days, progress: Progress = no_progress) -> "Tables":
+    """The tables that are derived from ``days``."""
+    from exporter.tables.derive import Tables  # noqa: PLC0415 - spared who has none
+
+    return Tables(days, progress)
+
+
 @contextmanager
 def open_exporter(
     settings: Settings, clock: Clock, run_id: str, progress: Progress = no_progress
@@ -88,4 +97,8 @@ def open_exporter(
     limits = Limits(settings.rejected_limit, settings.max_rejected_percent)
 
     with new_client(settings, clock, progress) as client, open_days(settings, progress) as days:
-        yield Exporter(client, days, limits, clock, run_id, progress)
+        core = Exporter(client, days, limits, clock, run_id, progress)
+        if settings.tables:
+            tables = tables_of(days, progress)
+            core = replace(core, follow=lambda day: tables.follow(day, clock.now()))
+        yield core

@@ -72,6 +72,7 @@ def importers(library: str, *places: Path) -> Iterator[str]:
         ("urllib3", {"exporter/amplitude/client.py", "exporter/amplitude/retries.py"}),
         ("dotenv", {"exporter/__main__.py"}),
         ("isal", {"exporter/archive/members.py"}),
+        ("duckdb", {"exporter/tables/duck.py", "exporter/tables/write.py"}),
         ("simdjson", {"exporter/archive/fast.py"}),
     ],
 )
@@ -116,6 +117,7 @@ LEVELS: tuple[frozenset[str], ...] = (
     frozenset({"amplitude", "archive", "store"}),
     frozenset({"dump"}),
     frozenset({"days"}),
+    frozenset({"tables"}),
     frozenset({"load"}),
     frozenset({"export"}),
     frozenset({"run"}),

@@ -4,6 +4,7 @@ import argparse
 from datetime import date
 
 from exporter import __version__
+from exporter.cli.tables import add_to as add_tables
 from exporter.window import parse_day
 
 MOST = 999_999_999
@@ -48,6 +49,7 @@ def parse_arguments(words: list[str]) -> argparse.Namespace:
     verify.add_argument("--repair", action="store_true", help="export the days that do not fit again, at once")
     _add_json(verify)
 
+    add_tables(commands, _add_days, _add_json)
     _add_simulate(commands.add_parser("simulate", help="serve a simulated Amplitude Export API on this machine"))
     commands.add_parser("demo", help="export one simulated day to demo/ and show it; needs no keys, reads no settings")
     return parser.parse_args(words)

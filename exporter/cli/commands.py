@@ -16,7 +16,7 @@ from exporter.days.stored import Days
 from exporter.days.verify import verify_day
 from exporter.errors import SettingsError
 from exporter.settings import Settings
-from exporter.wiring import new_run, open_days
+from exporter.wiring import new_run, open_days, tables_of
 
 
 def perform(call: Call) -> int:
@@ -40,13 +40,16 @@ def _status(call: Call) -> int:
     now = call.clock.now()
     with open_days(settings) as days:
         coverage = days.coverage(now)
+        tables_due = tables_of(days).due(coverage) if settings.tables else None
     rows = [row for row in coverage.rows if (coverage.yesterday - row.day).days < call.arguments.days]
     due = due_days(coverage, now, days.timing)
     if call.arguments.json:
-        print_json(coverage.plain(rows, due))
+        print_json(coverage.plain(rows, due) | ({} if tables_due is None else {"tables_due": tables_due}))
     else:
         print_status(coverage, rows)
         print(f"Due now: {', '.join(map(str, due)) or 'nothing'}.")
+        if tables_due is not None:
+            print(f"Tables due: {len(tables_due) or 'none'}.{' `tables` makes them.' if tables_due else ''}")
     return DONE
 
 
@@ -109,6 +112,12 @@ def _simulate(call: Call) -> int:
     return DONE
 
 
+def _tables(call: Call) -> int:
+    from exporter.cli.tables import tables  # noqa: PLC0415 - this command only
+
+    return tables(call)
+
+
 def _demo(call: Call) -> int:
     from exporter.cli.demo import demo  # noqa: PLC0415 - this command only
 
@@ -120,4 +129,5 @@ COMMANDS: dict[str, Callable[[Call], int]] = {
     "verify": _verify,
     "simulate": _simulate,
     "demo": _demo,
+    "tables": _tables,
 }

@@ -35,6 +35,7 @@ class Row:
     unusual: int = 0
     failure: Failure | None = None
     running: bool = False
+    sha256: str = ""
     record_damage: str = ""
 
     def told(self, facts: Facts | None, *, whole: bool, damage: str) -> Self:
@@ -52,6 +53,7 @@ class Row:
             fewer_found=facts.fewer_found,
             quiet_hours=tuple(facts.quiet_hours.split()),
             unusual=facts.unusual,
+            sha256=facts.sha256,
         )
 
     @property

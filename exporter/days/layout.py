@@ -14,6 +14,7 @@ MANIFESTS = "manifests/"
 FAILURES = "failures/"
 REJECTED = "rejected/"
 LOCKS = "locks/"
+TABLES = "parquet/"
 DUMP_CENTURY = "20"
 
 
@@ -43,6 +44,10 @@ class Layout:
     def lock(self, day: date) -> str:
         """Held by the exporter that is at work on the day."""
         return f"{self.prefix}{LOCKS}{_stamp(day)}"
+
+    def table(self, day: date) -> str:
+        """The day's events as Parquet, derived from its dump."""
+        return f"{self.prefix}{TABLES}upload_date={day}/events.parquet"
 
     def check_dump(self, name: str, day: date, where: str) -> None:
         """Hold the dump's name in the record ``where`` of ``day`` against this layout's.
@@ -79,6 +84,19 @@ class Layout:
     def locks(self) -> str:
         """What every lock's name starts with."""
         return f"{self.prefix}{LOCKS}"
+
+    @property
+    def tables(self) -> str:
+        """What every table's name starts with."""
+        return f"{self.prefix}{TABLES}"
+
+    def table_day(self, name: str) -> date | None:
+        """The day whose table has this name, or None when it is no table's."""
+        found = re.fullmatch(r"upload_date=(\d{4}-\d\d-\d\d)/events\.parquet", name.removeprefix(self.tables), re.ASCII)
+        try:
+            return date.fromisoformat(found[1]) if found else None
+        except ValueError:
+            return None
 
     def day_of(self, name: str) -> date | None:
         """The day that ``name`` belongs to, or None when it is not one of this layout's names."""

@@ -72,6 +72,9 @@ class Store(Protocol):
     def stream(self, name: str) -> Iterator[bytes]:
         """The content of an object of any size, in pieces."""
 
+    def part(self, name: str, start: int, length: int) -> bytes:
+        """So many bytes of an object from ``start`` on; fewer where it ends before."""
+
     def lock(self, name: str, run: str) -> AbstractContextManager[None]:
         """Hold ``name`` for ``run`` as long as the context lasts.
 

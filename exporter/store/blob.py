@@ -149,6 +149,11 @@ class BlobStore:
         with self._explained():
             yield from self._container.download_blob(name).chunks()
 
+    def part(self, name: str, start: int, length: int) -> bytes:
+        """See Store."""
+        with self._explained():
+            return bytes(self._container.download_blob(name, offset=start, length=length).readall())
+
     @contextlib.contextmanager
     def lock(self, name: str, run: str) -> Iterator[None]:
         """See Store."""
