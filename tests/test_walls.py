@@ -72,7 +72,8 @@ def importers(library: str, *places: Path) -> Iterator[str]:
         ("urllib3", {"exporter/amplitude/client.py", "exporter/amplitude/retries.py"}),
         ("dotenv", {"exporter/__main__.py"}),
         ("isal", {"exporter/archive/members.py"}),
-        ("duckdb", {"exporter/tables/duck.py", "exporter/tables/write.py"}),
+        ("duckdb", {f"exporter/tables/{name}.py" for name in ("duck", "merged", "query", "write")}),
+        ("fsspec", {"exporter/tables/reading.py"}),
         ("simdjson", {"exporter/archive/fast.py"}),
     ],
 )

@@ -118,6 +118,12 @@ def _tables(call: Call) -> int:
     return tables(call)
 
 
+def _sql(call: Call) -> int:
+    from exporter.cli.sql import sql  # noqa: PLC0415 - this command only
+
+    return sql(call)
+
+
 def _demo(call: Call) -> int:
     from exporter.cli.demo import demo  # noqa: PLC0415 - this command only
 
@@ -130,4 +136,5 @@ COMMANDS: dict[str, Callable[[Call], int]] = {
     "simulate": _simulate,
     "demo": _demo,
     "tables": _tables,
+    "sql": _sql,
 }

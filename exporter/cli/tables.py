@@ -1,4 +1,4 @@
-"""The command `tables`: make the tables of days that are there already."""
+"""The command `tables`: make the tables of days that are there already. And the words of `sql`."""
 
 import argparse
 import logging
@@ -22,10 +22,18 @@ Adds = Callable[[argparse.ArgumentParser], None]
 
 
 def add_to(commands: Any, add_days: Adds, add_json: Adds) -> None:
-    """Add the command to the command line's others."""
+    """Add both commands to the command line's others."""
     tables = commands.add_parser("tables", help="make the Parquet tables of whole days that have none, or an old one")
     add_days(tables)
     add_json(tables)
+    sql = commands.add_parser(
+        "sql", help="ask the archive in SQL: views events, sessions, people, daily (docs/tables.md)"
+    )
+    sql.add_argument("query", nargs="?", metavar="QUERY", help="default: those of standard input, each ending with ;")
+    add_days(sql)
+    how = sql.add_mutually_exclusive_group()
+    how.add_argument("--csv", action="store_true", help="print the rows as CSV")
+    how.add_argument("--json", action="store_true", help="print the rows as JSON")
 
 
 def tables(call: Call) -> int:

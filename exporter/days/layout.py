@@ -15,6 +15,7 @@ FAILURES = "failures/"
 REJECTED = "rejected/"
 LOCKS = "locks/"
 TABLES = "parquet/"
+MERGED = "merged/"
 DUMP_CENTURY = "20"
 
 
@@ -89,6 +90,11 @@ class Layout:
     def tables(self) -> str:
         """What every table's name starts with."""
         return f"{self.prefix}{TABLES}"
+
+    @property
+    def merged(self) -> str:
+        """What the names of Amplitude's exports of merged ids start with, where somebody has put them there."""
+        return f"{self.prefix}{MERGED}"
 
     def table_day(self, name: str) -> date | None:
         """The day whose table has this name, or None when it is no table's."""

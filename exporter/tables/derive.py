@@ -5,7 +5,7 @@ wrong here is a warning: the day is whole without its table.
 """
 
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -37,12 +37,22 @@ class Tables:
 
     def sources(self, rows: Iterable[Row]) -> dict[date, str]:
         """The SHA-256 of the dump that each table was made of, for the days of ``rows`` that have one."""
+        return self.sources_of(self.entries(rows))
+
+    def sources_of(self, entries: Mapping[date, Entry]) -> dict[date, str]:
+        """The same of tables that have been listed."""
+        return {day: source for day, entry in entries.items() if (source := self._source(entry))}
+
+    def entries(self, rows: Iterable[Row]) -> dict[date, Entry]:
+        """The tables that are there, for the days of ``rows``."""
+        rows = list(rows)
+        wanted = {row.day for row in rows}
         store, layout = self.days.store, self.days.layout
         listed = {day: entry for entry in store.list(layout.tables) if (day := layout.table_day(entry.name))}
         if not listed and not self._keeps_metadata(rows):  # a folder lists no folders
             found = ((row.day, store.stat(layout.table(row.day))) for row in rows if row.good)
             listed = {day: entry for day, entry in found if entry}
-        return {day: source for day, entry in listed.items() if (source := self._source(entry))}
+        return {day: entry for day, entry in sorted(listed.items()) if day in wanted}
 
     def due(self, coverage: Coverage) -> list[date]:
         """Whole days without their table, oldest first."""
@@ -67,7 +77,8 @@ class Tables:
         self.progress(Step.DERIVING, 0, None)
         draft = self.days.store.draft(name, there.etag if there else None)
         try:
-            made = write_table(self.days.store.stream(manifest.dump), draft, self.progress)
+            dump = self.days.store.stream(manifest.dump)
+            made = write_table(dump, lambda content: draft.write(0, content), self.progress)
             _check(made, manifest)
             draft.commit({SOURCE: made.sha256, "events": str(made.rows), "raw": str(made.raw)})
         finally:

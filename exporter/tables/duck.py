@@ -14,8 +14,8 @@ MISSING = (
 )
 
 
-def open_duckdb(memory_mb: int, threads: int = 1) -> "DuckDBPyConnection":
-    """A database in memory that loads nothing from anywhere.
+def open_duckdb(memory_mb: int | None, threads: int | None = 1) -> "DuckDBPyConnection":
+    """A database in memory that loads nothing from anywhere; None leaves a bound to DuckDB.
 
     Raises:
         PermanentError: DuckDB is not installed.
@@ -24,13 +24,13 @@ def open_duckdb(memory_mb: int, threads: int = 1) -> "DuckDBPyConnection":
         import duckdb  # noqa: PLC0415 - 70 MB that only tables and SQL need
     except ModuleNotFoundError as error:
         raise PermanentError(MISSING) from error
+    bounds = {"threads": threads, "memory_limit": memory_mb and f"{memory_mb}MB"}
     database = duckdb.connect(
         config={
-            "threads": threads,
-            "memory_limit": f"{memory_mb}MB",
             "temp_directory": tempfile.gettempdir(),
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
+            **{name: bound for name, bound in bounds.items() if bound},
         }
     )
     database.execute("SET TimeZone = 'UTC'")  # times without a zone are UTC, whatever this machine's zone is

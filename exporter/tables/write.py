@@ -2,15 +2,14 @@
 
 import hashlib
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exporter.dump import blocks
 from exporter.errors import PermanentError
-from exporter.report import Progress, Step
-from exporter.store import Draft
+from exporter.report import Progress, Step, no_progress
 from exporter.tables.columns import literal, rows_from, select
 from exporter.tables.duck import open_duckdb
 from exporter.tables.joined import Joined
@@ -39,15 +38,15 @@ class Written:
     sha256: str
 
 
-def write_table(pieces: Iterable[bytes], draft: Draft, progress: Progress) -> Written:
-    """Write the dump that comes in ``pieces`` into ``draft``, which nobody can read yet.
+def write_table(pieces: Iterable[bytes], write: Callable[[bytes], object], progress: Progress = no_progress) -> Written:
+    """Make a table of the dump that comes in ``pieces``, and ``write`` its bytes, of which none is ever gone back to.
 
     Raises:
         PermanentError: DuckDB is not installed, or a piece has not the rows that it must have.
     """
     digest = hashlib.sha256()
     rows = raw = 0
-    joined = Joined(lambda content: draft.write(0, content))
+    joined = Joined(write)
     with tempfile.TemporaryDirectory(prefix="tables-") as place, open_duckdb(MEMORY_MB) as database:
         for piece in _pieces(rows_of(blocks(_hashed(pieces, digest)), LONGEST_ROW), Path(place, "rows")):
             joined.add(_parquet(piece, database))

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.report import no_progress
 from exporter.tables.columns import COLUMNS, NESTED, NUMBERS, OTHER, RAW, TIMES
 from exporter.tables.write import LONGEST_ROW, Written, write_table
 from tests.kit import dump_of
@@ -17,27 +16,11 @@ from tests.kit.odd_lines import values
 from tests.tables.hostile import early_lines, event, odd_lines
 
 
-class Bytes:
-    """A draft that keeps what is written."""
-
-    def __init__(self) -> None:
-        self.content = b""
-
-    def write(self, _hour: int, text: bytes | memoryview) -> None:
-        """See Draft."""
-        self.content += text
-
-
 def table_of(lines: list[bytes], folder: Path, piece: int = 1 << 20) -> tuple[Written, list[dict[str, Any]]]:
     """The table of these events, and its rows as DuckDB reads them."""
-    draft, dump = Bytes(), dump_of(lines)
-    written = write_table(
-        (dump[at : at + piece] for at in range(0, len(dump), piece)),
-        draft,  # type: ignore[arg-type]  # all of a draft that is used
-        no_progress,
-    )
-    path = folder / "events.parquet"
-    path.write_bytes(draft.content)
+    dump, path = dump_of(lines), folder / "events.parquet"
+    with path.open("wb") as file:
+        written = write_table((dump[at : at + piece] for at in range(0, len(dump), piece)), file.write)
     with duckdb.connect() as database:
         found = database.execute("SELECT * FROM read_parquet(?)", [str(path)])
         names = [column[0] for column in found.description]
