@@ -65,7 +65,8 @@ def select(rows: str) -> str:
         f"THEN '{{' || concat_ws(',', {', '.join(beside)}, nullif(other[2:-2], '')) || '}}' ELSE other END"
     )
     raw = f"replace({RAW}, chr({RETURN[0]}), chr(13))"
-    return f"SELECT {', '.join(held)}, {others} AS {OTHER}, {raw} AS {RAW} FROM {rows}"
+    cast = ", ".join(f"{_strict(name)} AS {_cast(name)}" for name in sorted(TIMES | INTEGERS))
+    return f"SELECT {', '.join(held)}, {others} AS {OTHER}, {raw} AS {RAW} FROM (SELECT *, {cast} FROM {rows})"
 
 
 def quoted(name: str) -> str:
@@ -93,9 +94,9 @@ def _held(name: str) -> str:
     if name in NESTED:
         return value
     if name in TIMES:
-        return f"coalesce(try_strptime({value}, {TIME_FORMATS}), {_cast_time(value)})"
+        return f"coalesce({_cast(name)}, {_cast_time(value)})"
     if name in INTEGERS:
-        return f"CASE WHEN {_is_integer(value)} THEN try_cast({value} AS BIGINT) END"
+        return f"CASE WHEN {_cast(name)}::VARCHAR = {value} THEN {_cast(name)} END"
     if name in NUMBERS or name in BOOLEANS:
         return f"try_cast({value} AS {'DOUBLE' if name in NUMBERS else 'BOOLEAN'})"
     return (
@@ -110,8 +111,14 @@ def _cast_time(value: str) -> str:
     return f"CASE WHEN regexp_matches({value}, '^\"[0-9]{{4}}-') THEN {moment} END"
 
 
-def _is_integer(value: str) -> str:
-    return f"try_cast({value} AS BIGINT)::VARCHAR = {value}"
+def _strict(name: str) -> str:
+    """The value as Amplitude writes it; both what is held and whether it is odd hang on it, so it is cast once."""
+    value = quoted(name)
+    return f"try_strptime({value}, {TIME_FORMATS})" if name in TIMES else f"try_cast({value} AS BIGINT)"
+
+
+def _cast(name: str) -> str:
+    return quoted(f"cast {name}")
 
 
 def _odd(name: str) -> str:
@@ -120,10 +127,9 @@ def _odd(name: str) -> str:
     if name in NESTED:
         return ""
     if name in TIMES:
-        strict = f"try_strptime({value}, {TIME_FORMATS})"
-        return f"({value} IS NOT NULL AND ({strict} IS NULL OR strlen({value}) > {LONGEST_TIME}))"
+        return f"({value} IS NOT NULL AND ({_cast(name)} IS NULL OR strlen({value}) > {LONGEST_TIME}))"
     if name in INTEGERS:
-        return f"coalesce({_is_integer(value)}, {value} IS NULL) = false"
+        return f"coalesce({_cast(name)}::VARCHAR = {value}, {value} IS NULL) = false"
     if name in NUMBERS:
         cast = f"try_cast({value} AS DOUBLE)::VARCHAR"
         return f"coalesce({cast} = {value} OR {cast} = {value} || '.0', {value} IS NULL) = false"

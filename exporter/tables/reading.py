@@ -2,6 +2,7 @@
 
 import errno
 import io
+import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -52,13 +53,15 @@ class StoreFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no typ
 
 
 class Ranges(io.RawIOBase):
-    """An object that is read piece by piece; the last piece is kept."""
+    """An object that is read piece by piece; the last piece is kept.
+
+    DuckDB's threads share a file, and seek and read are two calls: so each thread has its own place in it.
+    """
 
     def __init__(self, store: Store, name: str, size: int) -> None:
         super().__init__()
         self._store, self._name, self._size = store, name, size
-        self._at = self._start = 0
-        self._held = b""
+        self._own = _Place()
 
     def readable(self) -> bool:
         """It is."""
@@ -70,23 +73,31 @@ class Ranges(io.RawIOBase):
 
     def tell(self) -> int:
         """Where the next read begins."""
-        return self._at
+        return self._own.at
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Go there."""
-        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        return self._at
+        self._own.at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._own.at, io.SEEK_END: self._size}[whence]
+        return self._own.at
 
     def read(self, size: int = -1) -> bytes:
         """The next bytes: so many, where the object has them."""
-        length = min(size if size >= 0 else self._size, self._size - self._at)
-        begin = self._at - self._start
-        if begin < 0 or begin + length > len(self._held):
-            self._start, begin = min(self._at, max(0, self._size - AHEAD)), 0
-            begin = self._at - self._start
-            self._held = self._store.part(self._name, self._start, max(begin + length, AHEAD))
-        self._at += length
-        return self._held[begin : begin + length]
+        own = self._own
+        length = min(size if size >= 0 else self._size, self._size - own.at)
+        begin = own.at - own.start
+        if begin < 0 or begin + length > len(own.held):
+            own.start = max(0, min(own.at, self._size - AHEAD))
+            begin = own.at - own.start
+            own.held = self._store.part(self._name, own.start, max(begin + length, AHEAD))
+        own.at += length
+        return own.held[begin : begin + length]
+
+
+class _Place(threading.local):
+    """A thread's place in a file, and what it read last."""
+
+    at = start = 0
+    held = b""
 
 
 def _name(path: str) -> str:

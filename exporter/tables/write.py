@@ -102,7 +102,7 @@ def _parquet(piece: _Piece, database: "DuckDBPyConnection") -> bytes:
     """A Parquet file of the piece's rows."""
     path = piece.path.with_suffix(".parquet")
     rows = select(rows_from(str(piece.path), piece.longest))
-    options = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {max(2048, piece.count)}"
+    options = f"FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE {max(2048, piece.count)}"
     done = database.execute(f"COPY ({rows}) TO {literal(str(path))} ({options})").fetchone()
     if done is None or done[0] != piece.count:
         raise PermanentError(

@@ -1,9 +1,11 @@
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -13,8 +15,10 @@ from exporter.export import export_day
 from exporter.settings import Settings
 from exporter.simulator import Simulator
 from exporter.store import ANY
+from exporter.store.folder import LocalStore
 from exporter.tables.derive import Tables
 from exporter.tables.query import Archive, open_archive
+from exporter.tables.reading import Ranges, StoreFiles
 from exporter.wiring import open_days
 from tests.kit import DAY
 from tests.kit.blobs import LAYOUT, SECOND_LOOK, asking, blob_env, exporting, folder_env, set_env
@@ -161,7 +165,7 @@ def test_an_event_that_was_delivered_twice_is_one_event(tmp_path: Path) -> None:
 
 
 def test_only_the_files_that_a_query_needs_are_read(env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """For a question about one day its table is read, and of it a part; of the first one the footer, for its columns."""
+    """About one day only its table is read, and of it a part; of the first one the footer, for its columns."""
     with open_days(Settings.from_mapping(env, keys_needed=False)) as days:
         Tables(days).derive(DAY)
         read: Counter[str] = Counter()
@@ -274,3 +278,33 @@ def test_tables_for_the_moment_have_a_bound(tmp_path: Path) -> None:
     export_lines({ODD: ARCHIVE[ODD][:3]}, tmp_path / "data")
     with pytest.raises(PermanentError, match=r"Make them once with `tables`"), opened(folder_env(tmp_path), limit=100):
         pass
+
+
+def test_threads_that_share_a_file_do_not_disturb_each_other(tmp_path: Path) -> None:
+    """DuckDB's threads seek and read in one file, in two calls each: every thread reads where it wanted to."""
+    content = bytes(range(256)) * 4_096
+    (tmp_path / "one").write_bytes(content)
+    with Ranges(LocalStore(tmp_path), "one", len(content)) as file, ThreadPoolExecutor(2) as threads:
+        both = Barrier(2, timeout=10)
+
+        def read(start: int) -> bytes:
+            file.seek(start)
+            both.wait()
+            return file.read(1_000)
+
+        for start in (7, 300_000, len(content) - 1_500):
+            found = threads.map(read, (start, start + 500))
+            assert list(found) == [content[at : at + 1_000] for at in (start, start + 500)]
+
+
+def test_a_file_of_the_archive_cannot_be_written(tmp_path: Path) -> None:
+    """The file system that DuckDB is given opens for reading only, and only what it was given."""
+    (tmp_path / "one").write_bytes(b"one")
+    files = StoreFiles(LocalStore(tmp_path), {"one": 3})
+    assert files.open("archive://one").read() == b"one"
+    for name, mode in (("one", "wb"), ("one", "ab"), ("two", "wb")):
+        with pytest.raises(OSError):  # noqa: PT011 - whichever
+            files.open(f"archive://{name}", mode)
+    with pytest.raises(FileNotFoundError):
+        files.open("archive://two")
+    assert files.glob("archive://two") == []
