@@ -101,6 +101,11 @@ def table_failed(day: date, reason: str) -> str:
     return f"table failed: day={day} reason={' '.join(reason.split())}"
 
 
+def report_failed(reason: str) -> str:
+    """One line when the nightly report could not be written; the one of the night before stays."""
+    return f"report failed: reason={' '.join(reason.split())}"
+
+
 def run_summary(newest: date | None, *, due: int, done: int, failed: int, missing: Sequence[date]) -> str:
     """The last line of a run on the command line."""
     return f"run summary: newest={newest or 'none'} due={due} done={done} failed={failed}{_missing(missing)}"

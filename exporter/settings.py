@@ -90,6 +90,9 @@ class Settings:
     tables: Annotated[str, msgspec.Meta(pattern="^parquet$")] = _setting(
         "EXPORT_TABLES", "`parquet`: a table is made of each day that is whole (docs/tables.md); needs DuckDB"
     )
+    report: Annotated[str, msgspec.Meta(pattern="^on$")] = _setting(
+        "EXPORT_REPORT", "`on`: each night `report.html` is written into the store (docs/tables.md); needs DuckDB"
+    )
     schedule: Annotated[str, msgspec.Meta(pattern=r"^\S+( \S+){5}$")] = _setting(
         "EXPORT_SCHEDULE", "the timer of the function app, six fields, UTC", "0 0 2 * * *"
     )

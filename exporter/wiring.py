@@ -1,10 +1,10 @@
 """The settings become a client, a store, its days and an exporter. The only place that turns settings into rooms."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from exporter.clock import Clock
@@ -12,7 +12,7 @@ from exporter.days.due import Timing
 from exporter.days.layout import Layout
 from exporter.days.stored import Days
 from exporter.report import Progress, no_progress
-from exporter.settings import Settings
+from exporter.settings import MEGABYTE, Settings
 from exporter.store import Store
 from exporter.store.folder import LocalStore
 
@@ -98,7 +98,21 @@ def open_exporter(
 
     with new_client(settings, clock, progress) as client, open_days(settings, progress) as days:
         core = Exporter(client, days, limits, clock, run_id, progress)
-        if settings.tables:
-            tables = tables_of(days, progress)
-            core = replace(core, follow=lambda day: tables.follow(day, clock.now()))
+        if settings.tables or settings.report:
+            core = replace(core, follow=_followed(settings, days, clock, progress))
         yield core
+
+
+def _followed(settings: Settings, days: Days, clock: Clock, progress: Progress) -> Callable[[date], None]:
+    """What comes behind a day that is whole: its table, and the report."""
+    tables = tables_of(days, progress)
+
+    def follow(day: date) -> None:
+        if settings.tables:
+            tables.follow(day, clock.now())
+        if settings.report:
+            from exporter.tables.nightly import try_to_report  # noqa: PLC0415 - as above
+
+            try_to_report(day, tables, clock.now(), settings.tmp_limit_mb * MEGABYTE)
+
+    return follow

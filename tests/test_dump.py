@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.archive.unzip import Events
 from exporter import dump as text_of
+from exporter.archive.unzip import Events
 from exporter.dump import SEPARATOR, Dump
 from exporter.store.folder import LocalStore
 from tests.kit import dump_of

@@ -65,6 +65,7 @@ def test_two_keys_are_enough() -> None:
         ("EXPORT_MAX_REJECTED_PERCENT", "0.1", "max_rejected_percent", 0.1),
         ("EXPORT_CONCURRENCY", "4", "concurrency", 4),
         ("EXPORT_TABLES", "parquet", "tables", "parquet"),
+        ("EXPORT_REPORT", "on", "report", "on"),
         ("EXPORT_SCHEDULE", "0 0 2,14 * * *", "schedule", "0 0 2,14 * * *"),
     ],
 )
@@ -110,6 +111,7 @@ def test_every_name_is_tried_above() -> None:
         ("EXPORT_CONCURRENCY", "0"),
         ("EXPORT_CONCURRENCY", "5"),
         ("EXPORT_TABLES", "csv"),
+        ("EXPORT_REPORT", "yes"),
         ("EXPORT_SCHEDULE", "0 2 * * *"),
     ],
 )

@@ -124,6 +124,12 @@ def _sql(call: Call) -> int:
     return sql(call)
 
 
+def _report(call: Call) -> int:
+    from exporter.cli.reporting import write_report  # noqa: PLC0415 - this command only
+
+    return write_report(call)
+
+
 def _demo(call: Call) -> int:
     from exporter.cli.demo import demo  # noqa: PLC0415 - this command only
 
@@ -137,4 +143,5 @@ COMMANDS: dict[str, Callable[[Call], int]] = {
     "demo": _demo,
     "tables": _tables,
     "sql": _sql,
+    "report": _report,
 }

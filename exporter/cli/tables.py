@@ -1,4 +1,4 @@
-"""The command `tables`: make the tables of days that are there already. And the words of `sql`."""
+"""The command `tables`: make the tables of days that are there already. And the words of its sisters."""
 
 import argparse
 import logging
@@ -22,7 +22,7 @@ Adds = Callable[[argparse.ArgumentParser], None]
 
 
 def add_to(commands: Any, add_days: Adds, add_json: Adds) -> None:
-    """Add both commands to the command line's others."""
+    """Add `tables`, `sql` and `report` to the command line's others."""
     tables = commands.add_parser("tables", help="make the Parquet tables of whole days that have none, or an old one")
     add_days(tables)
     add_json(tables)
@@ -31,6 +31,8 @@ def add_to(commands: Any, add_days: Adds, add_json: Adds) -> None:
     )
     sql.add_argument("query", nargs="?", metavar="QUERY", help="default: those of standard input, each ending with ;")
     add_days(sql)
+    report = commands.add_parser("report", help="write one HTML page about the last 90 days")
+    report.add_argument("--out", required=True, metavar="FILE", help="where it goes")
     how = sql.add_mutually_exclusive_group()
     how.add_argument("--csv", action="store_true", help="print the rows as CSV")
     how.add_argument("--json", action="store_true", help="print the rows as JSON")

@@ -16,6 +16,7 @@ REJECTED = "rejected/"
 LOCKS = "locks/"
 TABLES = "parquet/"
 MERGED = "merged/"
+REPORT = "report.html"
 DUMP_CENTURY = "20"
 
 
@@ -90,6 +91,11 @@ class Layout:
     def tables(self) -> str:
         """What every table's name starts with."""
         return f"{self.prefix}{TABLES}"
+
+    @property
+    def report(self) -> str:
+        """The page about the last 90 days."""
+        return f"{self.prefix}{REPORT}"
 
     @property
     def merged(self) -> str:

@@ -66,11 +66,11 @@ class Archive:
 
 @contextmanager
 def open_archive(
-    tables: Tables, rows: Sequence[Row], temp_limit: int, note: Callable[[str], None]
+    tables: Tables, rows: Sequence[Row], temp_limit: int, note: Callable[[str], None], memory_mb: int | None = None
 ) -> Iterator[Archive]:
     """The whole days of ``rows``. Those without their table get one in the temp folder, at most ``temp_limit`` bytes.
 
-    ``note`` is told what takes long.
+    ``note`` is told what takes long; ``memory_mb`` bounds DuckDB.
 
     Raises:
         PermanentError: DuckDB is not installed, or too much would have to be made for the moment.
@@ -82,7 +82,7 @@ def open_archive(
         raise PermanentError(MISSING) from error
 
     entries = tables.entries(rows)
-    with tempfile.TemporaryDirectory(prefix="sql-") as place, open_duckdb(None, None) as database:
+    with tempfile.TemporaryDirectory(prefix="sql-") as place, open_duckdb(memory_mb, None) as database:
         due = due_tables(rows, tables.sources_of(entries))
         stored = [entry for day, entry in entries.items() if day not in due]
         made = list(_made(due, tables.days, Path(place), temp_limit, note))
