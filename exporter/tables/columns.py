@@ -51,7 +51,7 @@ def rows_from(path: str, longest: int) -> str:
     return (
         f"read_csv({literal(path)}, columns = {{{columns}}}, delim = '{FIELD.decode()}', quote = '', escape = '', "
         f"header = false, auto_detect = false, nullstr = 'null', new_line = '\\n', max_line_size = {longest}, "
-        f"buffer_size = {2 * longest})"
+        f"buffer_size = {longest + 65_536})"
     )
 
 

@@ -5,6 +5,7 @@ wrong here is a warning: the day is whole without its table.
 """
 
 import logging
+import threading
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -26,6 +27,8 @@ MOST_AT_NIGHT = 3
 """Tables that a run makes beside those of its own days, so that it ends."""
 
 log = logging.getLogger(__name__)
+_one_at_a_time = threading.Lock()
+"""Days side by side make their tables in turn: memory is for one."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,8 @@ class Tables:
         failed = []
         for day in days:
             try:
-                made = self.derive(day)
+                with _one_at_a_time:
+                    made = self.derive(day)
             except Exception as error:  # noqa: BLE001 - DuckDB's are many, and a day is never failed by its table
                 reason = str(error if isinstance(error, ExportError | OSError) else UnexpectedError(repr(error)))
                 log.warning(report.table_failed(day, reason))

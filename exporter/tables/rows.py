@@ -54,8 +54,10 @@ def rows_of(blocks: Iterator[bytes], longest: int) -> Iterator[Rows]:
         whole = _plain_rows(block) if len(block) <= longest else None
         if whole:
             yield whole
-        else:
-            yield from _one_by_one(block, longest)
+            continue
+        lines = block[1:-1].split(SEPARATOR)
+        del block, whole  # a line may be long, and whoever reads its row needs the memory
+        yield from _one_by_one(lines, longest)
 
 
 def _plain_rows(block: bytes) -> Rows | None:
@@ -85,19 +87,29 @@ def _may_be_odd(text: bytes) -> bool:
     return _SURROGATE.search(text) is not None
 
 
-def _one_by_one(block: bytes, longest: int) -> Iterator[Rows]:
+def _one_by_one(lines: list[bytes], longest: int) -> Iterator[Rows]:
+    """The rows of ``lines``, which are taken out of the list; a long one has no name here while it is read."""
+    lines.reverse()
     held: list[bytes] = []
     size = raw = 0
-    for line in block[1:-1].split(SEPARATOR):
-        row, keeps_line = _row(line)
-        if size + len(row) > longest and held:
+    while lines:
+        if held and size + len(lines[-1]) > longest:
             yield Rows(b"".join(held), len(held), raw)
             held, size, raw = [], 0, 0
+        if len(lines[-1]) > longest // 2:
+            yield _alone(lines.pop())
+            continue
+        row, keeps_line = _row(lines.pop())
         held.append(row)
         size += len(row)
         raw += keeps_line
     if held:
         yield Rows(b"".join(held), len(held), raw)
+
+
+def _alone(line: bytes) -> Rows:
+    row, keeps_line = _row(line)
+    return Rows(row, 1, int(keeps_line))
 
 
 def _row(line: bytes) -> tuple[bytes, bool]:
@@ -121,8 +133,9 @@ def _careful_row(line: bytes) -> tuple[bytes, bool]:
         values[name] = value
     known = [values.pop(name, NULL) for name in COLUMNS]
     others = b",".join(msgspec.json.encode(name) + b":" + value for name, value in values.items())
+    others = b"{" + others + b"}" if values else NULL
     raw = line.replace(b"\r", RETURN) if keeps_line else NULL
-    return FIELD.join([*known, b"{" + others + b"}" if values else NULL, raw]) + LINE, keeps_line
+    return b"".join((*(value + FIELD for value in known), others, FIELD, raw, LINE)), keeps_line
 
 
 def _members(line: bytes) -> Iterator[tuple[str, bytes]]:

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from exporter.dump import blocks
 from exporter.errors import PermanentError
@@ -26,6 +26,7 @@ LONGEST_ROW = 2 << 20
 """A longer one is a piece of its own, read with longer buffers."""
 MEMORY_MB = 200
 WRITER = "amplitude-exporter"
+OPEN_FILES = Path("/proc/self/fd")
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,11 @@ def write_table(pieces: Iterable[bytes], write: Callable[[bytes], object], progr
     digest = hashlib.sha256()
     rows = raw = 0
     joined = Joined(write)
-    with tempfile.TemporaryDirectory(prefix="tables-") as place, open_duckdb(MEMORY_MB) as database:
-        for piece in _pieces(rows_of(blocks(_hashed(pieces, digest)), LONGEST_ROW), Path(place, "rows")):
-            joined.add(_parquet(piece, database))
+    with _working_file() as text, _working_file() as parquet, open_duckdb(MEMORY_MB) as database:
+        database.execute("SET enable_external_file_cache = false")  # the same file is filled again and again
+        for piece in _pieces(rows_of(blocks(_hashed(pieces, digest)), LONGEST_ROW), text):
+            if piece.count or not joined.size:
+                joined.add(_parquet(piece, parquet, database))
             rows, raw = rows + piece.count, raw + piece.raw
             progress(Step.DERIVING, rows, None)
     joined.finish({"source_sha256": digest.hexdigest(), "events": str(rows), "raw": str(raw), "writer": WRITER})
@@ -65,47 +68,65 @@ def _hashed(pieces: Iterable[bytes], digest: "hashlib._Hash") -> Iterator[bytes]
 
 @dataclass
 class _Piece:
-    """Rows in a file."""
+    """What stands in the ``file`` of rows; ``longest`` bounds a row, in bytes."""
 
-    path: Path
+    file: IO[bytes]
     count: int = 0
     raw: int = 0
     size: int = 0
     longest: int = LONGEST_ROW
 
-    def takes(self, rows: Rows) -> bool:
-        """Whether these rows may stand in the same file; a long one stands alone."""
-        return self.count == 0 or (
-            self.size + len(rows.text) <= PIECE and self.longest <= LONGEST_ROW >= len(rows.text)
-        )
+    def put(self, rows: Rows) -> None:
+        """Write rows behind the others."""
+        self.file.write(rows.text)
+        self.count += rows.count
+        self.raw += rows.raw
+        self.size += len(rows.text)
+        self.longest = max(self.longest, len(rows.text))
+
+    def next(self) -> "_Piece":
+        """A piece without rows, in the same file."""
+        self.file.seek(0)
+        self.file.truncate()
+        return _Piece(self.file)
 
 
-def _pieces(found: Iterator[Rows], path: Path) -> Iterator[_Piece]:
-    """Fill the file at ``path`` again and again; each time it is to be read before the next. At least once."""
-    with path.open("wb", 0) as file:
-        piece = _Piece(path)
-        for rows in found:
-            if not piece.takes(rows):
-                yield piece
-                file.seek(0)
-                file.truncate()
-                piece = _Piece(path)
-            file.write(rows.text)
-            piece.count += rows.count
-            piece.raw += rows.raw
-            piece.size += len(rows.text)
-            piece.longest = max(piece.longest, len(rows.text))
-        yield piece
+def _pieces(found: Iterator[Rows], file: IO[bytes]) -> Iterator[_Piece]:
+    """Fill the ``file`` again and again; each time it is to be read before the next. At least once."""
+    piece = _Piece(file)
+    for rows in found:
+        long = len(rows.text) > LONGEST_ROW
+        if piece.count and (long or piece.size + len(rows.text) > PIECE):
+            yield piece
+            piece = piece.next()
+        piece.put(rows)
+        if long:
+            del rows  # whoever reads it needs the memory
+            yield piece
+            piece = piece.next()
+    yield piece
 
 
-def _parquet(piece: _Piece, database: "DuckDBPyConnection") -> bytes:
-    """A Parquet file of the piece's rows."""
-    path = piece.path.with_suffix(".parquet")
-    rows = select(rows_from(str(piece.path), piece.longest))
-    options = f"FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE {max(2048, piece.count)}"
-    done = database.execute(f"COPY ({rows}) TO {literal(str(path))} ({options})").fetchone()
+def _parquet(piece: _Piece, parquet: IO[bytes], database: "DuckDBPyConnection") -> bytes:
+    """A Parquet file of the piece's rows, written into the file ``parquet``."""
+    rows = select(rows_from(_path(piece.file), piece.longest))
+    options = (
+        f"FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE {max(2048, piece.count)}, "
+        "USE_TMP_FILE false"
+    )
+    done = database.execute(f"COPY ({rows}) TO {literal(_path(parquet))} ({options})").fetchone()
     if done is None or done[0] != piece.count:
         raise PermanentError(
             f"DuckDB made {done and done[0]} rows of {piece.count} events. That is a mistake in tables/"
         )
-    return path.read_bytes()
+    parquet.seek(0)
+    return parquet.read()
+
+
+def _working_file() -> IO[bytes]:
+    """A file of the temp folder, where possible without a name: a kill leaves nothing."""
+    return tempfile.TemporaryFile(buffering=0) if OPEN_FILES.exists() else tempfile.NamedTemporaryFile(buffering=0)
+
+
+def _path(file: IO[bytes]) -> str:
+    return str(OPEN_FILES / str(file.fileno())) if OPEN_FILES.exists() else str(file.name)

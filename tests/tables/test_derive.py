@@ -139,7 +139,10 @@ def test_killed_at_any_step_the_day_is_whole_and_the_table_there_or_due(
 ) -> None:
     """Kill -9: nothing partial stands under the table's name, nothing is left over, and the next try makes it."""
     nth = at[1] + (at[0].startswith("commit") and "EXPORT_DATA_DIR" in env)
-    killed(env, DAY, SECOND_LOOK, (at[0], nth))
+    temp = tmp_path / "temp"
+    temp.mkdir()
+    killed(env | {"TMPDIR": str(temp)}, DAY, SECOND_LOOK, (at[0], nth))
+    assert list(temp.iterdir()) == []
     with opened(env) as days:
         (row, _) = coverage(days).rows
         assert (row.good, row.state) == (True, "final")

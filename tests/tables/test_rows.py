@@ -121,6 +121,18 @@ def test_long_lines_between_short_ones_keep_their_order(tmp_path: Path) -> None:
     assert [row["event_id"] for row in table_of(lines, tmp_path)[1]] == [1, 2, 2, 3, 4]
 
 
+def test_working_files_may_have_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a platform where an open file has no path of its own the rows are the same, and the files are gone."""
+    lines = [event(1), event(2)]
+    expected = table_of(lines, tmp_path)
+    temp = tmp_path / "temp"
+    temp.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temp))
+    monkeypatch.setattr("exporter.tables.write.OPEN_FILES", tmp_path / "nowhere")
+    assert table_of(lines, tmp_path) == expected
+    assert list(temp.iterdir()) == []
+
+
 def test_many_pieces_are_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rows of all pieces are there, in order, and each piece is a row group whose statistics can be used."""
     monkeypatch.setattr("exporter.tables.write.PIECE", 1 << 20)

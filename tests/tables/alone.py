@@ -1,0 +1,14 @@
+"""Make a table of the dump at PATH in this process, and print its peak memory: `python -m tests.tables.alone PATH`."""
+
+import resource
+import sys
+from pathlib import Path
+
+from exporter.store.folder import LocalStore
+from exporter.tables.write import write_table
+
+if __name__ == "__main__":
+    path = Path(sys.argv[1])
+    with path.with_suffix(".parquet").open("wb") as file:
+        made = write_table(LocalStore(path.parent).stream(path.name), file.write)
+    print(made.rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)  # noqa: T201 - the result
