@@ -5,7 +5,7 @@ settings are locked.
 """
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from exporter.days.coverage import Row
 from exporter.days.stored import Days
-from exporter.errors import PermanentError, SettingsError, StoreError
+from exporter.errors import PermanentError, SettingsError
 from exporter.tables.columns import lists, literal
 from exporter.tables.derive import Tables, due_tables
 from exporter.tables.duck import MISSING, open_duckdb
@@ -38,11 +38,13 @@ class Answer:
     rows: Iterator[tuple[Any, ...]]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Archive:
-    """The opened archive."""
+    """The opened archive. The manifests are read when a query names `dumps`, since that takes a request for each."""
 
     database: "DuckDBPyConnection"
+    read_dumps: Callable[[], Iterable[tuple[date, str, int]]]
+    _dumps_read: bool = False
 
     def ask(self, query: str) -> Answer:
         """Ask one query.
@@ -60,8 +62,16 @@ class Archive:
                     )
             if len(found) != 1:
                 raise SettingsError(f"one query at a time, please: these are {len(found)}")
+            if "dumps" in query.lower() and not self._dumps_read:
+                self._put_dumps()
             asked = self.database.execute(found[0])
             return Answer(tuple(column[0] for column in asked.description or ()), _rows(asked))
+
+    def _put_dumps(self) -> None:
+        found = list(self.read_dumps())
+        if found:
+            self.database.executemany("INSERT INTO dumps VALUES (?, try_cast(? AS DATE), ?)", found)
+        self._dumps_read = True
 
 
 @contextmanager
@@ -89,9 +99,9 @@ def open_archive(
         database.register_filesystem(StoreFiles(tables.days.store, {entry.name: entry.size for entry in stored}))
         try:
             files = [f"{PROTOCOL}://{entry.name}" for entry in stored] + made or [_empty(Path(place))]
-            _prepare(database, files, tables.days, rows)
+            _prepare(database, files, tables.days)
             _lock(database, files, place)
-            yield Archive(database)
+            yield Archive(database, lambda: _dumps(rows, tables.days))
         finally:
             database.unregister_filesystem(PROTOCOL)
 
@@ -123,28 +133,23 @@ def _empty(place: Path) -> str:
     return str(path)
 
 
-def _prepare(database: "DuckDBPyConnection", files: Sequence[str], days: Days, rows: Sequence[Row]) -> None:
+def _prepare(database: "DuckDBPyConnection", files: Sequence[str], days: Days) -> None:
+    database.execute("SET parquet_metadata_cache = true")  # no file changes while it is open
     database.execute(
         f"CREATE VIEW deliveries AS SELECT * FROM read_parquet({lists(files)}, hive_partitioning = true, "
         "hive_types = {'upload_date': DATE})"
     )
     merged_in(days, database)
-    database.execute(DUMPS)
-    found = [(row.day, event_date, count) for row in rows for event_date, count in _event_days(row, days)]
-    if found:
-        database.executemany("INSERT INTO dumps VALUES (?, try_cast(? AS DATE), ?)", found)
-    for view in (EVENTS, *VIEWS):
+    for view in (DUMPS, EVENTS, *VIEWS):
         database.execute(view)
 
 
-def _event_days(row: Row, days: Days) -> Iterator[tuple[str, int]]:
-    """The dates of events in a dump, and how many; "none" is no date."""
-    try:
+def _dumps(rows: Sequence[Row], days: Days) -> Iterator[tuple[date, str, int]]:
+    """The dates of events in each dump, and how many; "none" is no date."""
+    for row in rows:
         manifest = days.manifest(row.day).manifest if row.good else None
-    except (PermanentError, StoreError):
-        return
-    if manifest:
-        yield from manifest.event_days.items()
+        if manifest:
+            yield from ((row.day, event_date, count) for event_date, count in manifest.event_days.items())
 
 
 def _lock(database: "DuckDBPyConnection", files: Sequence[str], place: str) -> None:
