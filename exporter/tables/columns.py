@@ -41,6 +41,8 @@ OTHER, RAW = "other", "_raw"
 FIELD, LINE, RETURN = b"\x01", b"\n", b"\x02"
 """Between fields and behind rows, and in place of a carriage return: bytes that stand in no line of JSON."""
 NULL = b"null"
+BUFFER, SPARE = 8 << 20, 1 << 16
+"""Of the reader, in bytes: smaller ones cost CPU, and one has to hold the longest row."""
 TIME_FORMATS = """['"%Y-%m-%d %H:%M:%S.%f"', '"%Y-%m-%d %H:%M:%S"']"""
 LONGEST_TIME = len('"2025-11-06 05:04:03.000000"')
 
@@ -51,7 +53,7 @@ def rows_from(path: str, longest: int) -> str:
     return (
         f"read_csv({literal(path)}, columns = {{{columns}}}, delim = '{FIELD.decode()}', quote = '', escape = '', "
         f"header = false, auto_detect = false, nullstr = 'null', new_line = '\\n', max_line_size = {longest}, "
-        f"buffer_size = {longest + 65_536})"
+        f"buffer_size = {max(BUFFER, longest + SPARE)})"
     )
 
 
