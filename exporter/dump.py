@@ -16,6 +16,8 @@ from exporter.store import Draft
 AFTER_THE_HOURS = 24
 LONGEST_LINE = (16 << 20) + 2
 """Bytes: of an event, as long as one may be, and what follows it."""
+SEPARATOR = b",\n"
+"""What stands between two events. No event holds it: a line feed ends a line."""
 _BRACKETS = frozenset({b"[", b"]", b"[]"})
 
 
@@ -57,13 +59,13 @@ class Dump:
         """Append a block of events; one without any is passed over."""
         if not events.count:
             return
-        self._write(events.hour, b"[\n" if self._empty else b",\n")
+        self._write(events.hour, b"[\n" if self._empty else SEPARATOR)
         self._empty = False
         if events.count == 1:  # it may be large: no copy
             self._write(events.hour, memoryview(events.text)[: -len(b"\n")])
         else:
-            joined = events.text.replace(b"\n", b",\n")
-            self._write(events.hour, memoryview(joined)[: -len(b",\n")])
+            joined = events.text.replace(b"\n", SEPARATOR)
+            self._write(events.hour, memoryview(joined)[: -len(SEPARATOR)])
         self._progress(Step.WRITING, self.size, None)
 
     def finish(self) -> None:
@@ -110,6 +112,28 @@ def lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
         for begun in others:
             yield from _event(b"".join(held))
             held = [begun]
+
+
+def blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The events of a dump, many at a time, each time as an array of its own: whole lines, `SEPARATOR` between them.
+
+    Memory is bounded by the longest piece and the longest event.
+    """
+    held: list[bytes] = []
+    begun = False
+    for piece in pieces:
+        end = piece.rfind(b"\n")
+        if end < 0:
+            held.append(piece)
+            continue
+        if begun and piece[end - 1 : end] == b",":  # the common case: between two events, and each byte copied once
+            yield b"".join((b"[", *held, memoryview(piece)[: end - 1], b"]"))
+        else:
+            text = b"".join((*held, memoryview(piece)[:end]))
+            if text not in _BRACKETS:
+                yield b"[" + text.removeprefix(b"[\n").removesuffix(b"\n]").removesuffix(b",") + b"]"
+        held = [piece[end + 1 :]]
+        begun = True
 
 
 def _event(line: bytes) -> Iterator[bytes]:

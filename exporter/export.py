@@ -5,6 +5,7 @@ stored day as it was, and a failure record beside it.
 """
 
 import logging
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -54,7 +55,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Exporter:
-    """What an export works with. ``run_id`` is the id of the run that it belongs to."""
+    """What an export works with, in run ``run_id``. ``follow`` is called when a day is whole, and raises nothing."""
 
     client: AmplitudeClient
     days: Days
@@ -62,6 +63,7 @@ class Exporter:
     clock: Clock
     run_id: str
     progress: Progress = no_progress
+    follow: Callable[[date], None] = lambda _day: None
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,7 @@ def _exported(attempt: Attempt, plan: Plan, core: Exporter) -> DayExported:
             f"{stored.damage}. Amplitude gives {new.events} events now, {manifest.events} are on record. Restore the "
             "day from a backup, or force it if fewer is right"
         )
+    core.follow(day)
     return DayExported(manifest, decision.outcome)
 
 

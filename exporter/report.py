@@ -35,6 +35,8 @@ class Step(StrEnum):
     REJECTING = "rejecting"
     PROVING = "proving"
     PROVEN = "proven"
+    DERIVING = "deriving"
+    DERIVED = "derived"
 
 
 Progress = Callable[[Step, int, int | None], None]
@@ -95,6 +97,21 @@ def hours_quiet(day: date, hours: Sequence[str], state: str) -> str:
     """One line for each export in which busy hours of the day before have no event."""
     then = "it is asked for again, for a week" if state == "provisional" else "export it again if that is wrong"
     return f"hours quiet: day={day} hours={','.join(hours)}: many events the day before, and none now; {then}"
+
+
+def table_written(day: date, rows: int, size: int, raw: int) -> str:
+    """One line for each table; ``raw`` rows keep their whole line, since a value of theirs cannot be held."""
+    return f"table written: day={day} rows={rows} bytes={size} raw={raw}"
+
+
+def table_failed(day: date, reason: str) -> str:
+    """One line for each table that could not be made. The day is whole without it, and it is due."""
+    return f"table failed: day={day} reason={' '.join(reason.split())}"
+
+
+def report_failed(reason: str) -> str:
+    """One line when the nightly report could not be written; the one of the night before stays."""
+    return f"report failed: reason={' '.join(reason.split())}"
 
 
 def run_summary(newest: date | None, *, due: int, done: int, failed: int, missing: Sequence[date]) -> str:

@@ -1,10 +1,10 @@
 """The settings become a client, a store, its days and an exporter. The only place that turns settings into rooms."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from exporter.clock import Clock, Gate, OpenGate
@@ -13,13 +13,14 @@ from exporter.days.layout import Layout
 from exporter.days.stored import Days
 from exporter.foreign import Foreign
 from exporter.report import Progress, no_progress
-from exporter.settings import LEAST_TMP_MB, Settings
+from exporter.settings import LEAST_TMP_MB, MEGABYTE, Settings
 from exporter.store import Store
 from exporter.store.folder import LocalStore
 
 if TYPE_CHECKING:
     from exporter.amplitude.client import AmplitudeClient
     from exporter.export import Exporter
+    from exporter.tables.derive import Tables
 
 
 def new_run(now: datetime) -> str:
@@ -92,6 +93,13 @@ def new_client(
     )
 
 
+def tables_of(days: Days, progress: Progress = no_progress) -> "Tables":
+    """The tables that are derived from ``days``."""
+    from exporter.tables.derive import Tables  # noqa: PLC0415 - spared who has none
+
+    return Tables(days, progress)
+
+
 @contextmanager
 def open_exporter(
     settings: Settings, clock: Clock, run_id: str, progress: Progress = no_progress, gate: Gate | None = None
@@ -102,7 +110,25 @@ def open_exporter(
     limits = Limits(settings.rejected_limit, settings.max_rejected_percent)
 
     with new_client(settings, clock, progress, gate) as client, open_days(settings, progress) as days:
-        yield Exporter(client, days, limits, clock, run_id, progress)
+        core = Exporter(client, days, limits, clock, run_id, progress)
+        if settings.tables or settings.report:
+            core = replace(core, follow=_followed(settings, days, clock, progress))
+        yield core
+
+
+def _followed(settings: Settings, days: Days, clock: Clock, progress: Progress) -> Callable[[date], None]:
+    """What comes behind a day that is whole: its table, and the report."""
+    tables = tables_of(days, progress)
+
+    def follow(day: date) -> None:
+        if settings.tables:
+            tables.follow(day, clock.now())
+        if settings.report:
+            from exporter.tables.nightly import try_to_report  # noqa: PLC0415 - as above
+
+            try_to_report(day, tables, clock.now(), settings.tmp_limit_mb * MEGABYTE)
+
+    return follow
 
 
 def at_once(settings: Settings) -> int:

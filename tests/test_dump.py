@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporter import dump as text_of
 from exporter.archive.unzip import Events
-from exporter.dump import Dump
+from exporter.dump import SEPARATOR, Dump
 from exporter.store.folder import LocalStore
 from tests.kit import dump_of
 
@@ -71,6 +72,19 @@ def test_going_back_leaves_no_trace(
     text = b"".join(store.stream(NAME))
     assert text == dump_of([line for part in (*before, *after) for line in part])
     assert (dump.size, dump.sha256) == (len(text), hashlib.sha256(text).hexdigest())
+
+
+@given(
+    st.lists(st.sampled_from([b"{}", b'{"a":"]"}', b' {"b" : [1,2]} ', b'{"c":",\\n"}']), max_size=9),
+    st.integers(1, 40),
+)
+def test_blocks_are_the_events(found: list[bytes], piece: int) -> None:
+    """However the text is cut into pieces, its blocks are arrays that hold each event once, byte for byte, in order."""
+    text = dump_of(found)
+    arrays = list(text_of.blocks(text[at : at + piece] for at in range(0, len(text), piece)))
+    assert all(array[:1] + array[-1:] == b"[]" for array in arrays)
+    assert [event for array in arrays for event in array[1:-1].split(SEPARATOR)] == found
+    assert list(text_of.lines([text])) == found
 
 
 def test_progress_tells_how_much_is_written(tmp_path: Path) -> None:

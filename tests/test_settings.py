@@ -81,6 +81,8 @@ def test_two_keys_are_enough() -> None:
         ("EXPORT_LOOKBACK_DAYS", "365", "lookback_days", 365),
         ("EXPORT_MAX_REJECTED_PERCENT", "0.1", "max_rejected_percent", 0.1),
         ("EXPORT_CONCURRENCY", "4", "concurrency", 4),
+        ("EXPORT_TABLES", "parquet", "tables", "parquet"),
+        ("EXPORT_REPORT", "on", "report", "on"),
         ("EXPORT_SCHEDULE", "0 0 2,14 * * *", "schedule", "0 0 2,14 * * *"),
     ],
 )
@@ -120,6 +122,8 @@ WRONG: dict[str, tuple[str, str, list[str]]] = {
     "EXPORT_LOOKBACK_DAYS": ("a whole number from 1 to 365", "7", ["0", "366", "a week"]),
     "EXPORT_MAX_REJECTED_PERCENT": ("a number from 0 to 100", "1", ["101", "nan", "1%"]),
     "EXPORT_CONCURRENCY": ("a whole number from 1 to 4", "2", ["0", "5", "true"]),
+    "EXPORT_TABLES": ("`parquet`, or nothing", "parquet", ["csv", "PARQUET", "on"]),
+    "EXPORT_REPORT": ("`on`, or nothing", "on", ["yes", "1", "parquet"]),
     "EXPORT_SCHEDULE": (
         "six fields with a space between them: second, minute, hour, day, month, weekday",
         "0 0 2 * * *",

@@ -80,6 +80,8 @@ def importers(library: str, *places: Path) -> Iterator[str]:
         ),
         ("dotenv", {"exporter/__main__.py"}),
         ("isal", {"exporter/archive/members.py"}),
+        ("duckdb", {f"exporter/tables/{name}.py" for name in ("duck", "merged", "query", "write")}),
+        ("fsspec", {"exporter/tables/reading.py"}),
         ("simdjson", {"exporter/archive/fast.py"}),
     ],
 )
@@ -126,7 +128,7 @@ LEVELS: tuple[frozenset[str], ...] = (
     frozenset({"amplitude", "archive", "store"}),
     frozenset({"dump"}),
     frozenset({"days"}),
-    frozenset({"pages"}),
+    frozenset({"pages", "tables"}),
     frozenset({"load"}),
     frozenset({"export"}),
     frozenset({"run"}),

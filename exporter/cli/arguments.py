@@ -129,6 +129,25 @@ def _verify(parser: argparse.ArgumentParser) -> None:
     _add_output(parser)
 
 
+def _tables(parser: argparse.ArgumentParser) -> None:
+    _add_days(parser)
+    _add_json(parser)
+
+
+def _sql(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "query", nargs="?", metavar="QUERY", help="default: those of standard input, each ending with ;"
+    )
+    _add_days(parser)
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--csv", action="store_true", help="print the rows as CSV")
+    how.add_argument("--json", action="store_true", help="print the rows as JSON")
+
+
+def _report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", required=True, metavar="FILE", help="where it goes")
+
+
 def _simulate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=8080, metavar="N", help="0 picks a free one (default: 8080)")
     parser.add_argument("--events-per-hour", type=_positive, default=50, metavar="N", help="default: 50")
@@ -184,6 +203,9 @@ OPTIONS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "status": _status,
     "verify": _verify,
     "doctor": _add_json,
+    "tables": _tables,
+    "sql": _sql,
+    "report": _report,
     "simulate": _simulate,
     "demo": lambda _: None,
 }

@@ -21,7 +21,7 @@ from exporter.days.due import due_days
 from exporter.days.stored import Days
 from exporter.errors import SettingsError
 from exporter.settings import Settings
-from exporter.wiring import new_run, open_days
+from exporter.wiring import new_run, open_days, tables_of
 
 
 def perform(call: Call) -> int:
@@ -46,16 +46,19 @@ def _status(call: Call) -> int:
     call.warn()
     with open_days(settings) as days:
         coverage = days.coverage(now)
+        tables_due = tables_of(days).due(coverage) if settings.tables else None
         rows = _asked(call, coverage)
         if arguments.html:
             _write_page(arguments.html, coverage, days, settings, now)
     found = problems(coverage, now, arguments.by, days.timing) if arguments.check else None
     due = due_days(coverage, now, days.timing)
     if arguments.json:
-        print_json(status_document(coverage, rows, due, found))
+        print_json(status_document(coverage, rows, due, found, tables_due))
     elif not arguments.quiet:
         print_status(coverage, rows, call.program)
         print(f"Due now: {', '.join(map(str, due)) or 'nothing'}.")
+        if tables_due is not None:
+            print(f"Tables due: {len(tables_due) or 'none'}.{' `tables` makes them.' if tables_due else ''}")
     if found is not None and not arguments.json:
         _print_check(found, quiet=arguments.quiet)
     return FAILED if found else DONE
@@ -168,6 +171,24 @@ def _simulate(call: Call) -> int:
     return DONE
 
 
+def _tables(call: Call) -> int:
+    from exporter.cli.tables import tables  # noqa: PLC0415 - this command only
+
+    return tables(call)
+
+
+def _sql(call: Call) -> int:
+    from exporter.cli.sql import sql  # noqa: PLC0415 - this command only
+
+    return sql(call)
+
+
+def _report(call: Call) -> int:
+    from exporter.cli.reporting import write_report  # noqa: PLC0415 - this command only
+
+    return write_report(call)
+
+
 def _demo(call: Call) -> int:
     from exporter.cli.demo import demo  # noqa: PLC0415 - this command only
 
@@ -180,4 +201,7 @@ COMMANDS: dict[str, Callable[[Call], int]] = {
     "doctor": _doctor,
     "simulate": _simulate,
     "demo": _demo,
+    "tables": _tables,
+    "sql": _sql,
+    "report": _report,
 }

@@ -116,6 +116,9 @@ class StatusDocument(Document, kw_only=True):
     missing: Annotated[list[date], Meta(description="days since the first record that are not whole")]
     due: Annotated[list[date], Meta(description="what `run` would export now, newest first")]
     problems: Annotated[list[Problem] | None, Meta(description="what `--check` found; null without it")]
+    tables_due: Annotated[
+        list[date] | None, Meta(description="days whose table is missing or old; null without EXPORT_TABLES")
+    ]
     days: Annotated[list[Day], Meta(description="oldest first, as far back as was asked for")]
 
 
@@ -134,6 +137,30 @@ class VerifyDocument(Document, kw_only=True):
 
     days: Annotated[list[Read], Meta(description="oldest first")]
     repaired: Annotated[Exports | None, Meta(description="what `--repair` did; null without it")]
+
+
+class Table(msgspec.Struct, kw_only=True):
+    """The table of a whole day."""
+
+    day: Annotated[date, Meta(description="UTC")]
+    table: Annotated[
+        Literal["made", "there", "failed"], Meta(description="there: it was of this dump already; failed: see `failed`")
+    ]
+    events: Annotated[int, Meta(description="in the dump")]
+
+
+class TableFailed(msgspec.Struct, kw_only=True):
+    """A table that could not be made."""
+
+    day: Annotated[date, Meta(description="UTC")]
+    reason: Annotated[str, Meta(description="in a sentence")]
+
+
+class TablesDocument(Document, kw_only=True):
+    """Printed by `tables`."""
+
+    tables: Annotated[list[Table], Meta(description="of the days asked for, oldest first")]
+    failed: Annotated[list[TableFailed], Meta(description="and why")]
 
 
 class Check(msgspec.Struct, kw_only=True):
@@ -158,5 +185,6 @@ DOCUMENTS: dict[str, type[Document]] = {
     "status": StatusDocument,
     "verify": VerifyDocument,
     "doctor": DoctorDocument,
+    "tables": TablesDocument,
 }
 """The type of each command's document."""

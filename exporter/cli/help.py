@@ -20,7 +20,8 @@ WORK = (
     "EXPORT_LOOKBACK_DAYS",
 )
 LOGS = ("EXPORT_LOG_DIR", "EXPORT_LOG_DAYS", "EXPORT_LOG_LEVEL")
-EXPORTS = (*AMPLITUDE, *STORE, *WORK, *LOGS, "EXPORT_PING_URL")
+TABLES = ("EXPORT_TABLES", "EXPORT_REPORT")
+EXPORTS = (*AMPLITUDE, *STORE, *WORK, *LOGS, *TABLES, "EXPORT_PING_URL")
 LOOKS = (*STORE, "EXPORT_SETTLE_HOURS", "EXPORT_LOOKBACK_DAYS", "EXPORT_LOG_LEVEL")
 RESULTS = "0 done, 1 a day failed or is held by another run, 2 wrong usage or settings, 130 interrupted"
 
@@ -110,6 +111,31 @@ HELP = {
         (("", "is all as it should be?"), ("--json", "the same for programs")),
         "0 an export can begin, 1 a check failed, 2 wrong usage",
         tuple(name for name in EXPORTS if name not in {"EXPORT_PING_URL", *LOGS}),
+    ),
+    "tables": Help(
+        "make the Parquet tables of whole days that have none, or an old one",
+        "Make the Parquet tables of whole days that have none, or one of an older dump. Needs DuckDB "
+        "(requirements-tables.txt).",
+        (("", "every whole day"), ("--from 2025-11-01 --to 2025-11-05", "five days")),
+        "0 done, 1 a table could not be made, 2 wrong usage or settings, 130 interrupted",
+        (*(name for name in LOOKS if name != "EXPORT_LOG_LEVEL"), *LOGS),
+    ),
+    "sql": Help(
+        "ask the archive in SQL: views events, sessions, people, daily (docs/tables.md)",
+        "Ask the archive in SQL; without QUERY those of standard input. Reads only. Needs DuckDB.",
+        (
+            ('"SELECT event_type, count(*) FROM events GROUP BY ALL"', "all days"),
+            ('--day yesterday --csv "FROM daily"', "one day, as CSV"),
+        ),
+        "0 done, 2 wrong usage, settings or query, 130 interrupted",
+        (*LOOKS, "EXPORT_TMP_LIMIT_MB"),
+    ),
+    "report": Help(
+        "write one HTML page about the last 90 days",
+        "Write one HTML page about the last 90 days: people, events, who comes back. Needs DuckDB.",
+        (("--out report.html", "for a browser"),),
+        "0 done, 2 wrong usage or settings, 130 interrupted",
+        (*LOOKS, "EXPORT_TMP_LIMIT_MB"),
     ),
     "simulate": Help(
         "serve a simulated Amplitude Export API on this machine",

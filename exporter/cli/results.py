@@ -56,7 +56,11 @@ def export_document(command: str, result: "RunResult") -> ExportDocument:
 
 
 def status_document(
-    coverage: Coverage, rows: Sequence[Row], due: Sequence[date], problems: Sequence[tuple[date, str]] | None
+    coverage: Coverage,
+    rows: Sequence[Row],
+    due: Sequence[date],
+    problems: Sequence[tuple[date, str]] | None,
+    tables_due: Sequence[date] | None,
 ) -> StatusDocument:
     """What `status` prints."""
     return StatusDocument(
@@ -66,6 +70,7 @@ def status_document(
         missing=coverage.missing,
         due=list(due),
         problems=None if problems is None else [Problem(day=day, problem=text) for day, text in problems],
+        tables_due=None if tables_due is None else list(tables_due),
         days=[Day.of(row) for row in rows],
     )
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from exporter.cli.documents import DoctorDocument, ExportDocument, StatusDocument, VerifyDocument
+from exporter.cli.documents import DoctorDocument, ExportDocument, StatusDocument, TablesDocument, VerifyDocument
 from exporter.days.manifest import FORMAT, Failure, Manifest
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -32,6 +32,7 @@ TOLD: dict[str, tuple[str, str, type]] = {
     "status": ("`status --json`", "", StatusDocument),
     "verify": ("`verify --json`", "", VerifyDocument),
     "doctor": ("`doctor --json`", "", DoctorDocument),
+    "tables": ("`tables --json`", "", TablesDocument),
     "manifest": (
         "The manifest of a day",
         OF_MANIFESTS,

@@ -38,6 +38,7 @@ class Row:
     failure: Failure | None = None
     running: bool = False
     interrupted: bool = False
+    sha256: str = ""
     record_damage: str = ""
     newer: str = ""
 
@@ -56,6 +57,7 @@ class Row:
             fewer_found=facts.fewer_found,
             quiet_hours=tuple(facts.quiet_hours.split()),
             unusual=facts.unusual,
+            sha256=facts.sha256,
         )
 
     @property

@@ -13,6 +13,9 @@ FAILURES = "failures/"
 REJECTED = "rejected/"
 LOCKS = "locks/"
 STOP = "stops/last.json"
+TABLES = "parquet/"
+MERGED = "merged/"
+REPORT = "report.html"
 DUMP_CENTURY = "20"
 
 
@@ -56,6 +59,10 @@ class Layout:
         """When the chains of the app were asked to stop last."""
         return f"{self.prefix}{STOP}"
 
+    def table(self, day: date) -> str:
+        """The day's events as Parquet, derived from its dump."""
+        return f"{self.prefix}{TABLES}upload_date={day}/events.parquet"
+
     def check_dump(self, name: str, day: date, where: str) -> WrongName:
         """What is wrong with the record ``where`` of ``day``, which names ``name`` and not this layout's dump."""
         form = rf"{re.escape(self.prefix + _stamp(day))}_[A-Za-z0-9_-]{{1,60}}\.json"
@@ -86,6 +93,29 @@ class Layout:
     def locks(self) -> str:
         """What every lock's name starts with."""
         return f"{self.prefix}{LOCKS}"
+
+    @property
+    def tables(self) -> str:
+        """What every table's name starts with."""
+        return f"{self.prefix}{TABLES}"
+
+    @property
+    def report(self) -> str:
+        """The page about the last 90 days."""
+        return f"{self.prefix}{REPORT}"
+
+    @property
+    def merged(self) -> str:
+        """What the names of Amplitude's exports of merged ids start with, where somebody has put them there."""
+        return f"{self.prefix}{MERGED}"
+
+    def table_day(self, name: str) -> date | None:
+        """The day whose table has this name, or None when it is no table's."""
+        found = re.fullmatch(r"upload_date=(\d{4}-\d\d-\d\d)/events\.parquet", name.removeprefix(self.tables), re.ASCII)
+        try:
+            return date.fromisoformat(found[1]) if found else None
+        except ValueError:
+            return None
 
     def day_of(self, name: str) -> date | None:
         """The day that ``name`` belongs to, or None when it is not one of this layout's names."""

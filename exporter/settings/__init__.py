@@ -107,6 +107,18 @@ class Settings:
         "days at once: of `run` and `backfill`, and chains in the app, whoever asked (1 to 4; Amplitude allows 5)",
         2,
     )
+    tables: Annotated[str, msgspec.Meta(pattern="^parquet$")] = _setting(
+        "EXPORT_TABLES",
+        "`parquet`: a table is made of each day that is whole (docs/tables.md); needs DuckDB",
+        allowed="`parquet`, or nothing",
+        example="parquet",
+    )
+    report: Annotated[str, msgspec.Meta(pattern="^on$")] = _setting(
+        "EXPORT_REPORT",
+        "`on`: each night `report.html` is written into the store (docs/tables.md); needs DuckDB",
+        allowed="`on`, or nothing",
+        example="on",
+    )
     schedule: Annotated[str, msgspec.Meta(pattern=r"^\S+( \S+){5}$")] = _setting(
         "EXPORT_SCHEDULE",
         "the timer of the function app, six fields, UTC",

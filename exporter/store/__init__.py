@@ -103,6 +103,9 @@ class Store(Protocol):
             StoreError: it is not there.
         """
 
+    def part(self, name: str, start: int, length: int) -> bytes:
+        """So many bytes of an object from ``start`` on; fewer where it ends before."""
+
     def lock(self, name: str, run: str) -> AbstractContextManager[None]:
         """Hold ``name`` for ``run`` as long as the context lasts.
 

@@ -89,6 +89,12 @@ class LocalStore:
             return
         raise gone(name)
 
+    def part(self, name: str, start: int, length: int) -> bytes:
+        """See Store."""
+        with (self._folder / name).open("rb") as file:
+            file.seek(start)
+            return file.read(length)
+
     @contextlib.contextmanager
     def lock(self, name: str, run: str) -> Iterator[None]:
         """See Store: a lock of the operating system, so it ends with the process that holds it."""

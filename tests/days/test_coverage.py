@@ -16,6 +16,7 @@ from exporter.store import ANY, Store
 from exporter.store.folder import LocalStore
 from exporter.wiring import days_in
 from tests.kit import DAY
+from tests.kit.blobs import manifest_in
 from tests.kit.memory import MemoryStore
 from tests.kit.rules import LAYOUT, days_on, manifest_of, moment
 
@@ -62,7 +63,8 @@ def test_a_row_tells_what_the_manifest_says(store: Store) -> None:
     """Its figures come from the manifest, wherever the store keeps them."""
     put(store, DAY, state=PROVISIONAL, rejected=2, fewer_found={"events": 7}, quiet_hours=("17",), unusual=4)
     (row,) = coverage_on(store, DAY).rows
-    assert row == Row(DAY, PROVISIONAL, True, 10, 3, 2, moment(DAY, 50.5), 7, ("17",), 4)
+    assert row == Row(DAY, PROVISIONAL, True, 10, 3, 2, moment(DAY, 50.5), 7, ("17",), 4, sha256=row.sha256)
+    assert row.sha256 == manifest_in(store)["sha256"]
 
 
 def test_rows_have_no_gaps(store: Store) -> None:

@@ -82,6 +82,10 @@ class MemoryStore:
         for start in range(0, len(content), PIECE):
             yield content[start : start + PIECE]
 
+    def part(self, name: str, start: int, length: int) -> bytes:
+        """See Store."""
+        return self._objects[name][0][start : start + length]
+
     @contextmanager
     def lock(self, name: str, run: str) -> Iterator[None]:
         """See Store."""

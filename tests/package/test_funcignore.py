@@ -50,7 +50,8 @@ PRIVATE = [
 def app_files() -> list[str]:
     """Every file of the app, as it lies in this folder."""
     here = [path for path in (ROOT / "exporter").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
-    return ["function_app.py", "host.json", "requirements.txt", *sorted(str(path.relative_to(ROOT)) for path in here)]
+    files = ["function_app.py", "host.json", "requirements-tables.txt", "requirements.txt"]
+    return [*files, *sorted(str(path.relative_to(ROOT)) for path in here)]
 
 
 @pytest.fixture(params=READERS)

@@ -13,7 +13,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 from tests.package.pythons import python_of
 
 ROOT = Path(__file__).parents[2]
-NAMES = ["requirements", "requirements-cli", "requirements-dev", "requirements-release"]
+NAMES = ["requirements", "requirements-cli", "requirements-tables", "requirements-dev", "requirements-release"]
 ALONE = "requirements-checkov"
 """In an environment of its own, with versions of its own."""
 APP_ONLY = {"azure-functions", "azure-monitor-opentelemetry", "azure-storage-queue"}

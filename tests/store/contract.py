@@ -202,6 +202,13 @@ class StoreContract:
         assert max(map(len, pieces)) <= PIECE_LIMIT
         assert b"".join(pieces) == text
 
+    def test_a_part_of_an_object_can_be_read(self, store: Store) -> None:
+        """So many bytes from a place on; what would be behind the end is not there."""
+        store.write("manifests/a", b"0123456789", seen=None, metadata={})
+        assert store.part("manifests/a", 0, 3) == b"012"
+        assert store.part("manifests/a", 4, 4) == b"4567"
+        assert store.part("manifests/a", 8, 100) == b"89"
+
     def test_a_draft_is_not_visible_before_its_commit(self, store: Store) -> None:
         """Nobody sees any of a draft under the dump's name, or in the listing of the dumps."""
         draft = store.draft(DUMP, None)

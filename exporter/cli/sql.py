@@ -1,0 +1,90 @@
+"""The command `sql`: ask the archive."""
+
+import csv
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from exporter.cli.call import DONE, Call
+from exporter.cli.logs import log_to_console
+from exporter.cli.show import print_table
+from exporter.errors import SettingsError
+from exporter.settings import Settings
+from exporter.tables.query import Answer, Archive, open_archive
+from exporter.wiring import open_days, tables_of
+
+PROMPT = "sql> "
+
+
+def sql(call: Call) -> int:
+    """Answer the query of the arguments, else those of standard input, each ending with a semicolon."""
+    arguments = call.arguments
+    settings = Settings.from_mapping(call.environment, keys_needed=False)
+    log_to_console(settings, logging.StreamHandler(sys.stderr))
+    call.warn()
+    named = call.days()
+    with open_days(settings) as days:
+        rows = [row for row in days.coverage(call.clock.now()).rows if not named or row.day in named]
+        limit = settings.tmp_limit_mb * 1_000_000
+        with open_archive(tables_of(days), rows, limit, lambda text: print(text, file=sys.stderr)) as archive:
+            if arguments.query:
+                _show(archive.ask(arguments.query), call)
+            elif sys.stdin.isatty():
+                _converse(archive, call)
+            else:
+                for query in _queries(sys.stdin.read()):
+                    _show(archive.ask(query), call)
+    return DONE
+
+
+def _converse(archive: Archive, call: Call) -> None:
+    """Ask and answer until the end of input; a wrong query is told and ends nothing."""
+    print("Views: events, deliveries, sessions, people, daily, dumps. End each query with ; and this with Ctrl-D.")
+    held = ""
+    while True:
+        try:
+            held += input("...> " if held else PROMPT) + "\n"
+        except EOFError:
+            print()
+            return
+        if held.rstrip().endswith(";"):
+            try:
+                _show(archive.ask(held), call)
+            except SettingsError as error:
+                print(error)
+            held = ""
+
+
+def _queries(text: str) -> Iterator[str]:
+    """The queries of a text: each ends with a semicolon at the end of a line, the last one may do without."""
+    held = ""
+    for line in text.splitlines(keepends=True):
+        held += line
+        if held.rstrip().endswith(";"):
+            yield held
+            held = ""
+    if held.strip():
+        yield held
+
+
+def _show(answer: Answer, call: Call) -> None:
+    if call.arguments.csv:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(answer.names)
+        writer.writerows(answer.rows)
+    elif call.arguments.json:
+        print("[" + ",\n ".join(_documents(answer)) + "]")
+    else:
+        print_table(answer.names, [["" if cell is None else str(cell) for cell in row] for row in answer.rows])
+
+
+def _documents(answer: Answer) -> Iterator[str]:
+    for row in answer.rows:
+        yield json.dumps(dict(zip(answer.names, map(_plain, row), strict=True)), default=str, ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no NaN and no infinity."""
+    return None if isinstance(value, float) and value - value != 0 else value
