@@ -76,7 +76,7 @@ def _by_identity(account: Account, opened: contextlib.ExitStack) -> BlobServiceC
         )
     wire = TokenTransport(_TOKEN_WAITS, own=False)  # one for all credentials of the chain, which close it each
     opened.callback(wire.session.close)
-    tries = {**_TOKEN_TRIES, "timeout": TOKEN_SECONDS}
+    tries = {**_TOKEN_TRIES, "timeout": TOKEN_SECONDS, "permit_redirects": False}
     identity = Identity(opened.enter_context(DefaultAzureCredential(transport=wire, **tries)), wire)
     identity.get_token(STORAGE_SCOPE)  # once, here: the SDK would retry a missing token for minutes
     return BlobServiceClient(account.url, identity, **_client_options(account.waits))
@@ -107,5 +107,6 @@ def _client_options(waits: Waits) -> dict[str, Any]:
             initial_backoff=0, increment_base=2, retry_total=4, retry_connect=2, random_jitter_range=1
         ),
         "transport": Transport(waits),
+        "permit_redirects": False,  # neither Azure nor the emulator has any: whoever sends one is somebody else
         "max_single_put_size": BLOCK,
     }
