@@ -76,7 +76,7 @@ def _by_identity(account: Account, opened: contextlib.ExitStack) -> BlobServiceC
         )
     wire = TokenTransport(_TOKEN_WAITS, own=False)  # one for all credentials of the chain, which close it each
     opened.callback(wire.session.close)
-    tries = {**_TOKEN_TRIES, "timeout": TOKEN_SECONDS, "permit_redirects": False}
+    tries = {**_TOKEN_TRIES, "timeout": TOKEN_SECONDS}
     identity = Identity(opened.enter_context(DefaultAzureCredential(transport=wire, **tries)), wire)
     identity.get_token(STORAGE_SCOPE)  # once, here: the SDK would retry a missing token for minutes
     return BlobServiceClient(account.url, identity, **_client_options(account.waits))
