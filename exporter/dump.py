@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from exporter.archive.unzip import Events
+from exporter.errors import DamagedError
 from exporter.report import Progress, Step, no_progress
 from exporter.store import Draft
 
 AFTER_THE_HOURS = 24
+LONGEST_LINE = (16 << 20) + 2
+"""Bytes: of an event, as long as one may be, and what follows it."""
 _BRACKETS = frozenset({b"[", b"]", b"[]"})
 
 
@@ -93,11 +96,17 @@ def read_back(pieces: Iterable[bytes]) -> ReadBack:
 
 
 def lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The events of a dump, each as its own bytes. Memory is bounded by the longest one."""
+    """The events of a dump, each as its own bytes.
+
+    Raises:
+        DamagedError: a line is longer than any event may be.
+    """
     held: list[bytes] = []
     for piece in pieces:
         first, *others = piece.split(b"\n")
         held.append(first)
+        if sum(map(len, held)) > LONGEST_LINE:
+            raise DamagedError(f"a line of the dump is longer than {LONGEST_LINE} bytes: it is damaged")
         for begun in others:
             yield from _event(b"".join(held))
             held = [begun]

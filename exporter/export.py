@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from exporter import __version__, report
+from exporter import __version__
 from exporter.amplitude.client import AmplitudeClient
 from exporter.archive.columns import drift
 from exporter.archive.rejected import RejectedLines
@@ -21,20 +21,19 @@ from exporter.days.publish import publish
 from exporter.days.rules import (
     BUSY_EVENTS,
     NOTED_EVENTS,
-    Decision,
     Neighbours,
     Outcome,
     StoredDay,
     check_source,
     decide,
-    first_hours,
     quiet_hours,
     state_at,
-    window_days,
 )
 from exporter.days.stored import Days
+from exporter.days.telling import tell
+from exporter.days.windows import first_hours, window_days
 from exporter.dump import Dump
-from exporter.errors import LostRaceError, PermanentError, RejectedError
+from exporter.errors import DamagedError, LostRaceError, PermanentError, RejectedError
 from exporter.load import Loaded, Loader, Plan, load
 from exporter.report import Progress, no_progress
 from exporter.store import ANY
@@ -125,13 +124,20 @@ def _exported(attempt: Attempt, plan: Plan, core: Exporter) -> DayExported:
         _check_rejected(new, stored, rejected, core)
         decision = decide(stored, new, force=attempt.force)
         manifest = publish(decision, stored, draft, rejected.open() if rejected.count else None, days, core.progress)
-    _report(decision, new, stored, core)
+    tell(decision, new, stored, days.layout, core.clock.now())
+    if stored.damage and decision.outcome is Outcome.KEPT:
+        raise DamagedError(
+            f"{stored.damage}. Amplitude gives {new.events} events now, {manifest.events} are on record. Restore the "
+            "day from a backup, or force it if fewer is right"
+        )
     return DayExported(manifest, decision.outcome)
 
 
 def _manifest(attempt: Attempt, core: Exporter, loaded: Loaded, dump: Dump, tally: Tally) -> Manifest:
     events = {f"{hour:02}": tally.events[hour] for hour in range(HOURS_A_DAY)}
     before, rejected = attempt.near.before, tally.rejected
+    noted = attempt.stored.manifest.quiet_hours if attempt.stored.manifest else ()
+    quiet = {*quiet_hours(before, events, NOTED_EVENTS), *(hour for hour in noted if not events.get(hour))}
     return Manifest(
         day=attempt.day,
         state=state_at(
@@ -139,7 +145,7 @@ def _manifest(attempt: Attempt, core: Exporter, loaded: Loaded, dump: Dump, tall
             attempt.began,
             core.days.timing.settle,
             empty=not (tally.events.total() or rejected.count),
-            held=bool(quiet_hours(before, events, BUSY_EVENTS)),
+            held=attempt.near.gap or bool(quiet_hours(before, events, BUSY_EVENTS)),
         ),
         dump=core.days.layout.dump(attempt.day),
         events=tally.events.total(),
@@ -161,8 +167,8 @@ def _manifest(attempt: Attempt, core: Exporter, loaded: Loaded, dump: Dump, tall
         schema={kind: tuple(map(core.client.foreign, names)) for kind, names in drift(tally.columns).items()},
         rejected_sha256=rejected.sha256,
         unusual=tally.unusual,
-        window_days=window_days(loaded.window_hours, attempt.stored, attempt.near),
-        quiet_hours=quiet_hours(before, events, NOTED_EVENTS),
+        window_days=window_days(loaded.window_hours, attempt.stored, attempt.near, refused=loaded.refused),
+        quiet_hours=tuple(sorted(quiet)),
     )
 
 
@@ -178,34 +184,6 @@ def _check_rejected(new: Manifest, stored: StoredDay, rejected: RejectedLines, c
         f"EXPORT_MAX_REJECTED_PERCENT={core.limits.rejected_percent:g}). Look at {name}; if the day is to be "
         "stored without those lines, raise the setting and export it again"
     )
-
-
-def _report(decision: Decision, new: Manifest, stored: StoredDay, core: Exporter) -> None:
-    manifest, old = decision.manifest, stored.manifest
-    if decision.outcome is Outcome.KEPT:
-        todo = "export it with force if fewer is right" if new.events else "delete its dump if it is to be empty"
-        log.warning(
-            f"{new.day}: Amplitude gives {new.events} events now, {manifest.events} are stored (fewer in the hours "
-            f"{', '.join(decision.fewer)}). The stored day is kept; {todo}"
-        )
-    if decision.outcome is Outcome.REPLACED and old:
-        log.info(f"{new.day}: {old.events} events were stored, {new.events} are there now")
-    if new.quiet_hours:
-        log.warning(report.hours_quiet(new.day, new.quiet_hours, manifest.state))
-    if new.rejected and decision.outcome is not Outcome.KEPT:
-        log.warning(report.lines_rejected(new.day, new.rejected, core.days.layout.rejected(new.day)))
-    figures = report.Figures(
-        state=manifest.state,
-        outcome=decision.outcome,
-        events=manifest.events,
-        bytes=manifest.size,
-        rejected=new.rejected,
-        windows=len(new.windows),
-        requests=new.attempts,
-        retries=new.retries,
-        seconds=(core.clock.now() - new.started_at).total_seconds(),
-    )
-    log.info(report.day_exported(new.day, figures))
 
 
 def _finished_by_another(day: date, days: Days, error: LostRaceError) -> DayExported:

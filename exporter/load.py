@@ -5,8 +5,7 @@ its window is asked for again.
 """
 
 import logging
-from collections import deque
-from collections.abc import Collection
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from datetime import date
 from typing import BinaryIO
@@ -48,25 +47,33 @@ class Plan:
 class Evidence:
     """What an attempt has seen of its day. It adds up: no later answer takes it back.
 
-    ``hours`` stood in the directory of an archive that was not sound; ``windows`` held something, hours unknown: a body
-    that broke off, or a window that was too big.
+    ``members`` stood, by hour, in the directory of an archive that was not sound; ``events`` were in members that were
+    read to their end. ``windows`` held something, hours unknown: a body that broke off, or a window that was too big.
     """
 
-    hours: set[int] = field(default_factory=set)
+    members: Counter[int] = field(default_factory=Counter)
+    events: Counter[int] = field(default_factory=Counter)
     windows: list[Window] = field(default_factory=list)
 
-    def check(self, status: int, window: Window, found: Collection[int]) -> None:
-        """Hold an answer for ``window``, with members of the hours ``found``, against what was seen before.
+    def add(self, window: Window, found: Tally, *, something: bool) -> None:
+        """Remember what an archive that is not sound showed; ``something``: it began like one with members."""
+        self.members |= found.members
+        self.events |= found.proven
+        if something and not found.members:
+            self.windows.append(window)
+
+    def check(self, status: int, window: Window, found: Tally) -> None:
+        """Hold an answer for ``window`` that held what was ``found`` against what was seen before.
 
         Raises:
             BadArchiveError: it cannot be all there is.
         """
         asked = range(window.start.hour, window.start.hour + window.hours)
-        lost = sorted(hour for hour in self.hours if hour in asked and hour not in found)
+        lost = [h for h in asked if found.members[h] < self.members[h] or found.events[h] < self.events[h]]
         if lost:
             hours = ", ".join(f"{hour:02}" for hour in lost)
-            raise BadArchiveError(f"status {status}: nothing in the hours {hours} now, and there was before")
-        if not found and any(seen.overlaps(window) for seen in self.windows):
+            raise BadArchiveError(f"status {status}: less in the hours {hours} now, and there was more before")
+        if not found.members and any(seen.overlaps(window) for seen in self.windows):
             raise BadArchiveError(f"status {status}: nothing in it now, and there was before, or it was too big")
 
 
@@ -87,11 +94,12 @@ class Loader:
 class Loaded:
     """How the windows of a day were answered, and what that took; ``retries`` asked for the same window again.
 
-    ``window_hours``: none was wider at the end.
+    ``window_hours``: none was wider at the end. ``refused``: a wider one was.
     """
 
     windows: tuple[WindowRecord, ...]
     window_hours: int
+    refused: bool
     requests: int
     retries: int
 
@@ -104,7 +112,7 @@ def load(plan: Plan, loader: Loader) -> Loaded:
         RefusedError, RetriableError: see AmplitudeClient.ask and Tries.again.
         RejectedError: see unzip.
     """
-    windows, requests, retries = [], 0, 0
+    windows, requests, retries, asked = [], 0, 0, plan.hours
     while plan.pending:
         tries = loader.client.tries(plan.pending.popleft(), loader.deadline)
         try:
@@ -113,7 +121,7 @@ def load(plan: Plan, loader: Loader) -> Loaded:
             loader.evidence.windows.append(tries.window)
             _halve(plan, tries.window, error)
         requests, retries = requests + tries.made, retries + tries.made - 1
-    return Loaded(tuple(windows), plan.hours, requests, retries)
+    return Loaded(tuple(windows), plan.hours, plan.hours < asked, requests, retries)
 
 
 def _halve(plan: Plan, refused: Window, error: WindowTooBigError) -> None:
@@ -133,9 +141,9 @@ def _load_window(tries: Tries, loader: Loader) -> WindowRecord:
         try:
             if answer.archive:
                 _take_in(answer.archive, window, found, loader)
-            if tries.gateway_timeouts:  # usually too much data
+            if tries.gateway_timeouts or tries.broken_off:  # the first is usually too much data
                 loader.evidence.windows.append(window)
-            loader.evidence.check(answer.status, window, found.members.keys())
+            loader.evidence.check(answer.status, window, found)
         except BadArchiveError as error:
             loader.dump.back(text)
             loader.tally.rejected.back(rejected)
@@ -163,14 +171,19 @@ def _take_in(archive: BinaryIO, window: Window, found: Tally, loader: Loader) ->
                 _check_project(found, loader)
                 loader.dump.add(events)
         except BadArchiveError:
-            loader.evidence.hours.update(found.members)
-            if not found.members and holds_members(archive):
-                loader.evidence.windows.append(window)
+            loader.evidence.add(window, found, something=holds_members(archive))
             raise
         _check_project(found, loader)
 
 
 def _check_project(found: Tally, loader: Loader) -> None:
-    """Before anything is written: whose events are these?"""
+    """Before anything is written: whose events are these? All windows of a day are of one project.
+
+    Raises:
+        OtherSourceError: the store's days are another project's.
+        BadArchiveError: the windows before were.
+    """
+    if len(found.projects | loader.tally.projects) > 1:
+        raise BadArchiveError(f"the archive is of another project than the windows before it ({loader.tally.projects})")
     for project in found.projects:
         check_source(loader.near.source, Source(loader.client.base_url, project), loader.near.dump)

@@ -46,6 +46,8 @@ class Answer:
     size: int
 
 
+HOLDS_MEMBERS = b"PK\x03\x04"
+"""A ZIP with something in it begins so."""
 NO_DATA = Answer(HTTPStatus.NOT_FOUND, None, 0)
 
 
@@ -145,7 +147,7 @@ class AmplitudeClient:
         self.progress(Step.ASKING, 0, None)
         try:
             with self._sent(tries) as response:
-                return self._answer(response, tries.window)
+                return self._answer(response, tries)
         except (requests.RequestException, HTTPError):
             self._timer.check()
             raise
@@ -169,14 +171,15 @@ class AmplitudeClient:
         except OSError as error:  # the only one that requests lets through as it is
             raise no_ca_file(error, self.foreign) from None
 
-    def _answer(self, response: requests.Response, window: Window) -> Answer:
+    def _answer(self, response: requests.Response, tries: Tries) -> Answer:
         self._timer.check()
         body = Body(response, self._timer, self.foreign)
-        if not has_data(response.status_code, body.words(), window, self.base_url):
+        if not has_data(response.status_code, body.words(), tries.window, self.base_url):
             return NO_DATA
         with ExitStack() as undo:
             archive = undo.enter_context(tempfile.TemporaryFile())
-            for piece in body.archive(window, self.archive_limit, self.progress):
+            undo.callback(_broke_off, archive, tries)
+            for piece in body.archive(tries.window, self.archive_limit, self.progress):
                 archive.write(piece)
             size = archive.tell()
             archive.seek(0)
@@ -189,3 +192,9 @@ class AmplitudeClient:
             return ""
         chosen = select_proxy(self.base_url, get_environ_proxies(self.base_url))
         return proxy_shown(chosen) if chosen else ""
+
+
+def _broke_off(archive: BinaryIO, tries: Tries) -> None:
+    """Note of a body that did not come to its end what it began like."""
+    archive.seek(0)
+    tries.broken_off |= archive.read(len(HOLDS_MEMBERS)) == HOLDS_MEMBERS

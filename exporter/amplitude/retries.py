@@ -39,6 +39,8 @@ class Tries:
     deadline: Deadline
     made: int = 0
     gateway_timeouts: int = 0
+    broken_off: bool = False
+    """Whether a body began like an archive with something in it, and did not come to its end."""
 
     @property
     def left(self) -> int:

@@ -20,14 +20,14 @@ from exporter.app.freshness import freshness
 from exporter.app.rejections import Rejections
 from exporter.app.shown import Show
 from exporter.app.spelling import long_day, number, size
-from exporter.days.coverage import FAILED, MISSING, RUNNING, Coverage, Row
+from exporter.days.coverage import FAILED, MISSING, NEWER, RUNNING, Coverage, Row
 from exporter.days.due import Timing, due_days
 from exporter.days.manifest import DAMAGED, EMPTY, FINAL, PROVISIONAL
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
-STATES = (FINAL, PROVISIONAL, EMPTY, RUNNING, FAILED, DAMAGED, MISSING)
+STATES = (FINAL, PROVISIONAL, EMPTY, RUNNING, FAILED, DAMAGED, NEWER, MISSING)
 CHART_DAYS = 90
 CHART_HEIGHT = 100
 YEARS_OPEN = 2

@@ -63,6 +63,18 @@ def files_in(archive: BinaryIO) -> Iterator[Entry]:
         raise BadArchiveError("the archive is corrupt: it holds something that its directory does not name")
 
 
+def names_in(archive: BinaryIO) -> Iterator[str]:
+    """The names in the directory of an archive that is not sound, as far as they can be read."""
+    try:
+        count, _, directory = _directory(archive, archive.seek(0, SEEK_END))
+        place = 0
+        for _ in range(count):
+            entry, _, place = named(directory, place)
+            yield entry.name
+    except BadArchiveError:
+        return
+
+
 def _directory(archive: BinaryIO, size: int) -> tuple[int, int, bytes]:
     """How many entries the directory counts, where it begins, and its bytes."""
     stop = size - _END.size

@@ -13,7 +13,7 @@ from typing import BinaryIO, cast
 from isal import isal_zlib
 from isal.igzip_lib import IsalError
 
-from exporter.archive.directory import files_in
+from exporter.archive.directory import files_in, names_in
 from exporter.archive.entries import Entry, shown
 from exporter.errors import BadArchiveError
 from exporter.window import Window
@@ -67,6 +67,14 @@ def members(archive: BinaryIO, window: Window) -> list[Member]:
             raise BadArchiveError(f"member {shown(entry.name)} is in the archive twice")
         found[member.hour, member.part] = member
     return [found[place] for place in sorted(found)]
+
+
+def hours_named(archive: BinaryIO, window: Window) -> Iterator[int]:
+    """The hours of ``window`` that the directory of an archive that is not sound names, once for each member."""
+    for name in names_in(archive):
+        parsed = MEMBER.fullmatch(name)
+        if parsed and parsed["date"] == str(window.day) and window.holds(window.day, int(parsed["hour"])):
+            yield int(parsed["hour"])
 
 
 def _member(entry: Entry, window: Window) -> Member:

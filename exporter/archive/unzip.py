@@ -15,8 +15,9 @@ from exporter.archive.columns import Columns
 from exporter.archive.dates import add_days, count_days
 from exporter.archive.fast import FastPath, fast_path
 from exporter.archive.lines import LongLineError, whole_lines
-from exporter.archive.members import Allowance, inflate, members
+from exporter.archive.members import Allowance, hours_named, inflate, members
 from exporter.archive.rejected import RejectedLines
+from exporter.errors import BadArchiveError
 from exporter.report import Progress, Step, no_progress
 from exporter.window import Window
 
@@ -53,12 +54,14 @@ class Tally:
 
     ``members`` and ``projects`` hold all that the archive's directory names before the first member is read: that much
     is known of an archive that turns out to be damaged. ``events`` are counted by hour, ``event_days`` by date.
+    ``proven`` events were in members that were read to their end.
     ``unusual`` events are legal JSON that loaders stumble over, see `exporter.archive.unusual`.
     """
 
     rejected: RejectedLines
     members: Counter[int] = field(default_factory=Counter)
     events: Counter[int] = field(default_factory=Counter)
+    proven: Counter[int] = field(default_factory=Counter)
     event_days: dict[str, int] = field(default_factory=dict)
     projects: set[str] = field(default_factory=set)
     columns: Columns = field(default_factory=Columns)
@@ -94,7 +97,11 @@ def unzip(
     """
     size = archive.seek(0, SEEK_END)
     allowance, fast = Allowance(size), fast or fast_path()
-    found = members(archive, window)
+    try:
+        found = members(archive, window)
+    except BadArchiveError:
+        tally.members.update(hours_named(archive, window))
+        raise
     tally.members.update(member.hour for member in found)
     tally.projects.update(member.project for member in found)
     for member in found:
@@ -102,6 +109,7 @@ def unzip(
         for text, count in lines.events(inflate(archive, member, allowance, bounds.block), bounds.line):
             tally.events[member.hour] += count
             yield Events(member.hour, text, count)
+        tally.proven[member.hour] = tally.events[member.hour]
         progress(Step.UNZIPPING, archive.tell(), size)
 
 

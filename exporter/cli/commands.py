@@ -55,9 +55,8 @@ def _verify(call: Call) -> int:
     call.warn_of_unknown_names()
     with open_days(settings) as days:
         named = call.days() or _lookback(days, call.clock.now())
-        found = [verify_day(day, days) for day in named]
-        for one in found:
-            note_verified(one, days, new_run(call.clock.now()), call.clock.now())
+        run_id, now = new_run(call.clock.now()), call.clock.now()
+        found = [note_verified(verify_day(day, days), days, run_id, now) for day in named]
     if call.arguments.repair:
         from exporter.cli.exporting import repair  # noqa: PLC0415 - see above
 

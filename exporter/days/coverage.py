@@ -11,6 +11,7 @@ from exporter.days.manifest import DAMAGED, SETTLED, Failure
 MISSING = "missing"
 FAILED = "failed"
 RUNNING = "running"
+NEWER = "newer"
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,8 @@ class Row:
     ``state`` is that of the manifest, None without one. ``whole``: the manifest proves the dump that is there.
     ``fewer_found`` is the number of events that a later export found, when it was fewer. ``quiet_hours`` had many
     events the day before and have none. ``unusual`` events are legal JSON that loaders stumble over. ``running``: an
-    exporter is at work on the day. ``damage`` says what does not fit.
+    exporter is at work on the day. ``interrupted``: one was killed at it. ``damage`` says what does not fit, ``newer``
+    that a newer exporter wrote the record: such a day is left alone.
     """
 
     day: date
@@ -35,7 +37,9 @@ class Row:
     unusual: int = 0
     failure: Failure | None = None
     running: bool = False
+    interrupted: bool = False
     record_damage: str = ""
+    newer: str = ""
 
     def told(self, facts: Facts | None, *, whole: bool, damage: str) -> Self:
         """The row with what the day's manifest tells."""
@@ -63,18 +67,20 @@ class Row:
     @property
     def good(self) -> bool:
         """Whether the day is whole, and nothing is known to be damaged."""
-        return self.whole and not self.damage
+        return bool(self.newer) or (self.whole and not self.damage)
 
     @property
     def settled(self) -> bool:
         """Whether nothing more is expected: whole, final or empty, and not failed since."""
-        return self.whole and self.state in SETTLED and self.failure is None
+        return bool(self.newer) or (self.whole and self.state in SETTLED and not self.failure and not self.interrupted)
 
     @property
     def shown(self) -> str:
-        """The state in one word: running, damaged, final, provisional, empty, failed or missing."""
+        """The state in one word: running, newer, damaged, final, provisional, empty, failed or missing."""
         if self.running:
             return RUNNING
+        if self.newer:
+            return NEWER
         if self.damage:
             return DAMAGED
         if not self.whole or self.state is None:
@@ -93,7 +99,7 @@ class Row:
             "fewer_found": self.fewer_found,
             "quiet_hours": self.quiet_hours,
             "unusual": self.unusual,
-            "damage": self.damage or None,
+            "damage": self.damage or self.newer or None,
             "failure": self.failure
             and {
                 "kind": self.failure.kind,

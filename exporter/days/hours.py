@@ -7,6 +7,8 @@ from datetime import date
 
 import msgspec
 
+from exporter.errors import DamagedError
+
 ALL_DAY = "all"
 """In place of an hour: the events of a dump whose hours cannot be told."""
 
@@ -15,6 +17,7 @@ class _Times(msgspec.Struct):
     server_upload_time: str = ""
 
 
+_HOUR = r"(?:[01]\d|2[0-3])"
 _times = msgspec.json.Decoder(_Times).decode
 
 
@@ -25,14 +28,19 @@ def note_hours(events: Mapping[str, int]) -> str:
 
 def hours_noted(text: str) -> dict[str, int] | None:
     """Read what `note_hours` wrote; None if that is not it."""
-    if not re.fullmatch(r"\d\d:\d{1,18}( \d\d:\d{1,18})*", text, re.ASCII):
+    if not re.fullmatch(rf"{_HOUR}:\d{{1,18}}( {_HOUR}:\d{{1,18}})*", text, re.ASCII):
         return None
     return {hour: int(count) for hour, _, count in (part.partition(":") for part in text.split(" "))}
 
 
 def hours_of(events: Iterable[bytes], day: date) -> dict[str, int]:
     """Count events by the hour of their ``server_upload_time``; as one figure if any of them does not tell it."""
-    counts = Counter(_hour_of(event, day) for event in events)
+    counts: Counter[str] = Counter()
+    try:
+        for event in events:
+            counts[_hour_of(event, day)] += 1
+    except DamagedError:  # what has been counted so far is there
+        counts[ALL_DAY] += 1
     return {ALL_DAY: counts.total()} if counts[ALL_DAY] else dict(counts)
 
 

@@ -8,14 +8,20 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from exporter.errors import DamagedError, OtherSourceError
-
 MANIFESTS = "manifests/"
 FAILURES = "failures/"
 REJECTED = "rejected/"
 LOCKS = "locks/"
 STOP = "stops/last.json"
 DUMP_CENTURY = "20"
+
+
+@dataclass(frozen=True, slots=True)
+class WrongName:
+    """What a record is told that names another dump; ``other_outfile``: one as another EXPORT_DATA_OUTFILE makes it."""
+
+    text: str
+    other_outfile: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +56,16 @@ class Layout:
         """When the chains of the app were asked to stop last."""
         return f"{self.prefix}{STOP}"
 
-    def check_dump(self, name: str, day: date, where: str) -> None:
-        """Hold the dump's name in the record ``where`` of ``day`` against this layout's.
-
-        Raises:
-            OtherSourceError: days are stored under another EXPORT_DATA_OUTFILE.
-            DamagedError: that is no dump's name of this day.
-        """
-        if name == self.dump(day):
-            return
-        if re.fullmatch(rf"{re.escape(self.prefix + _stamp(day))}_[A-Za-z0-9_-]{{1,60}}\.json", name, re.ASCII):
-            raise OtherSourceError(
+    def check_dump(self, name: str, day: date, where: str) -> WrongName:
+        """What is wrong with the record ``where`` of ``day``, which names ``name`` and not this layout's dump."""
+        form = rf"{re.escape(self.prefix + _stamp(day))}_[A-Za-z0-9_-]{{1,60}}\.json"
+        if re.fullmatch(form, name, re.ASCII):
+            return WrongName(
                 f"{where} belongs to {name}, and EXPORT_DATA_OUTFILE makes it {self.dump(day)}. Set it as it was, or "
-                "set EXPORT_PREFIX or EXPORT_CONTAINER for days with other names"
+                "set EXPORT_PREFIX or EXPORT_CONTAINER for days with other names",
+                other_outfile=True,
             )
-        raise DamagedError(f"{where} is damaged: the dump that it names is not {self.dump(day)}")
+        return WrongName(f"{where} is damaged: the dump that it names is not {self.dump(day)}", other_outfile=False)
 
     @property
     def dumps(self) -> str:

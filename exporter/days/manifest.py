@@ -75,7 +75,8 @@ class Manifest:
     ``hours`` has an entry for each of the 24 hours. ``event_days`` counts the events per date of their
     ``event_time`` ("none" where it has no date). ``etag`` is the dump's as the store gave it. ``rejected_sha256`` is
     that of the rejected lines as they are stored ("" without any). ``unusual`` counts events that are legal JSON and
-    that loaders stumble over. ``window_days`` counts the days in a row that the window size worked for.
+    that loaders stumble over. ``window_days`` counts the days in a row that the window size worked for
+    (below 1: a doubled one was refused).
     ``quiet_hours`` had many events the day before and have none. ``fewer_found`` is set when a later export found
     fewer events and left the day as it was.
     """
@@ -102,7 +103,7 @@ class Manifest:
     schema: Mapping[Line, tuple[Column, ...]] = field(default_factory=dict)
     rejected_sha256: Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{64})?$", description="a SHA-256, or empty")] = ""
     unusual: Count = 0
-    window_days: Count = 1
+    window_days: Annotated[int, msgspec.Meta(ge=-1000, le=100_000)] = 1
     quiet_hours: tuple[Hour, ...] = ()
     fewer_found: FewerFound | None = None
     format: int = FORMAT

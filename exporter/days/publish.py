@@ -48,7 +48,9 @@ def publish(
 def _metadata(manifest: Manifest) -> dict[str, str]:
     """What the dump itself tells, for the case that its manifest is never written."""
     hours = note_hours(manifest.event_hours())
-    return {"sha256": manifest.sha256, "events": str(manifest.events), "hours": hours, "run": manifest.run}
+    found = {"sha256": manifest.sha256, "events": str(manifest.events), "run": manifest.run}
+    told = {"hours": hours, "project": manifest.source.project}
+    return found | {name: text for name, text in told.items() if text}
 
 
 def _check_ours(days: Days, manifest: Manifest) -> None:

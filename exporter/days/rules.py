@@ -11,7 +11,7 @@ from exporter.days.hours import ALL_DAY
 from exporter.days.manifest import EMPTY, FINAL, PROVISIONAL, SETTLED, Failure, Manifest, Source, State
 from exporter.errors import OtherSourceError, RetriableError
 from exporter.store import Entry
-from exporter.window import HOURS_A_DAY, day_end
+from exporter.window import day_end
 
 BUSY_EVENTS = 100
 """An hour with so many events the day before, and none now, keeps a day provisional."""
@@ -19,8 +19,6 @@ NOTED_EVENTS = 50
 """An hour with so many events the day before, and none now, is worth a note."""
 QUIET_DAYS = timedelta(days=7)
 """From the day's end on, how long a day with quiet hours is asked for again."""
-GOOD_DAYS = 3
-"""So many days in a row with one window size, and the next day is asked for in windows of twice that."""
 
 
 class Outcome(StrEnum):
@@ -68,11 +66,13 @@ class StoredDay:
 class Neighbours:
     """What other days of the store tell: the manifest of the day before, else of the day after.
 
-    ``source`` is whose days the store holds, as far as any of them tells, and ``dump`` the name of that one.
+    ``gap``: the day before should be there, and is not, or cannot be read. ``source`` is whose days the store holds, as
+    far as any of them tells, and ``dump`` the name of that one.
     """
 
     before: Manifest | None = None
     after: Manifest | None = None
+    gap: bool = False
     source: Source | None = None
     dump: str = ""
 
@@ -139,30 +139,6 @@ def quiet_hours(before: Manifest | None, now: Mapping[str, int], busy: int) -> t
     return tuple(sorted(hour for hour in had if not now.get(hour)))
 
 
-def first_hours(stored: StoredDay, near: Neighbours) -> int:
-    """The window size (hours) to begin with: what worked last for this day, else for the day before or after it.
-
-    A neighbour's size doubles again after GOOD_DAYS days.
-    """
-    last = stored.failure or stored.manifest
-    if last:
-        return last.window_hours
-    neighbour = near.before or near.after
-    if neighbour is None:
-        return HOURS_A_DAY
-    grown = 2 if neighbour.window_days >= GOOD_DAYS else 1
-    return min(HOURS_A_DAY, neighbour.window_hours * grown)
-
-
-def window_days(hours: int, stored: StoredDay, near: Neighbours) -> int:
-    """How many days in a row windows of ``hours`` have worked for, this one included."""
-    same_day = stored.manifest
-    if same_day and same_day.window_hours == hours:
-        return same_day.window_days
-    neighbour = near.before or near.after
-    return neighbour.window_days + 1 if neighbour and neighbour.window_hours == hours else 1
-
-
 def decide(stored: StoredDay, new: Manifest, *, force: bool) -> Decision:
     """What to do with a day that has been exported as ``new`` says.
 
@@ -171,13 +147,17 @@ def decide(stored: StoredDay, new: Manifest, *, force: bool) -> Decision:
     """
     old = stored.manifest
     if stored.dump is None:
+        if old and old.events and not new.events:
+            raise RetriableError(_gone(old))
         return Decision(Outcome.WRITTEN if new.events else Outcome.EMPTY, new, writes_dump=True)
-    had = stored.unproven if stored.unproven is not None else old.event_hours() if old else {}
+    had = _had(stored)
     fewer = hours_with_fewer(had, new)
     if fewer and (not force or not new.events):
         if stored.unproven is not None or old is None:
-            raise RetriableError(_unproven(stored.dump.name, sum(had.values()), new.events))
+            raise RetriableError(_unproven(stored.dump.name, had, new.events))
         return Decision(Outcome.KEPT, _noted(old, new), writes_dump=False, fewer=fewer)
+    if old and old.rejected and not new.events and not new.rejected:  # an answer that cannot say whose it is
+        return Decision(Outcome.KEPT, _noted(old, new), writes_dump=False)
     if not stored.damage and _holds(stored, new.sha256):
         state = old.state if old and stored.whole and old.state in SETTLED else new.state
         return Decision(Outcome.UNCHANGED, replace(new, etag=stored.dump.etag, state=state), writes_dump=False)
@@ -204,9 +184,24 @@ def _noted(stored: Manifest, new: Manifest) -> Manifest:
     return replace(stored, fewer_found={"events": new.events, "run": new.run, "at": new.finished_at})
 
 
-def _unproven(name: str, has: int, gives: int) -> str:
+def _had(stored: StoredDay) -> Mapping[str, int]:
+    """The events per hour that the day had: by its manifest, by a dump that no manifest proves, the more of both."""
+    by_manifest = stored.manifest.event_hours() if stored.manifest else {}
+    unproven = dict(stored.unproven or {})
+    return {hour: max(by_manifest.get(hour, 0), unproven.get(hour, 0)) for hour in by_manifest | unproven}
+
+
+def _gone(old: Manifest) -> str:
     return (
-        f"{name} was written by an exporter that was stopped before its manifest, and has {has} events; Amplitude "
-        f"gives {gives} now (fewer in all, or in an hour). Try again later, force the day if fewer is right, or delete "
-        "the dump if the day is to be empty"
+        f"{old.dump} is gone; its manifest tells of {old.events} events, and Amplitude has nothing now. Restore it, or "
+        "delete the manifest if the day is to be empty"
+    )
+
+
+def _unproven(name: str, had: Mapping[str, int], gives: int) -> str:
+    has = sum(count for hour, count in had.items() if hour != ALL_DAY) or had.get(ALL_DAY, 0)
+    return (
+        f"{name} and its manifest do not fit, as when an exporter was stopped between the two, and tell of {has} "
+        f"events; Amplitude gives {gives} now (fewer in all, or in an hour). Try again later, force the day if fewer "
+        "is right, or delete the dump if the day is to be empty"
     )

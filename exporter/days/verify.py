@@ -7,7 +7,7 @@ from datetime import date
 from exporter.days.manifest import Manifest
 from exporter.days.stored import Days
 from exporter.dump import read_back
-from exporter.errors import PermanentError
+from exporter.errors import LostRaceError, OtherSourceError, PermanentError
 
 MISSING = "no manifest: the day is missing. Export it"
 
@@ -34,16 +34,24 @@ def verify_day(day: date, days: Days) -> Verified:
     """
     name = days.layout.manifest(day)
     while True:
-        before = days.store.read(name)
-        found = _verified(day, days)
-        if found.problem is None or days.store.read(name) == before:
-            return found  # else an exporter replaced the day meanwhile: once more
+        before = _etag(days, name)
+        try:
+            found = _verified(day, days)
+        except LostRaceError:  # replaced while it was read
+            continue
+        if found.problem is None or _etag(days, name) == before:
+            return found
+
+
+def _etag(days: Days, name: str) -> str:
+    entry = days.store.stat(name)
+    return entry.etag if entry else ""
 
 
 def _verified(day: date, days: Days) -> Verified:
     try:
         read = days.manifest(day)
-    except PermanentError as error:
+    except (PermanentError, OtherSourceError) as error:
         return Verified(day, 0, 0, str(error))
     manifest = read.manifest
     if manifest is None:

@@ -8,8 +8,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
-from exporter.errors import StoreError
+from exporter.errors import DamagedError, StoreError
 
+LARGEST_READ = 4 << 20
+"""Bytes of an object that is read at once. No record has so many."""
 ANY = "*"
 """In place of an ETag: whatever is there."""
 
@@ -22,6 +24,11 @@ class Entry:
     size: int
     etag: str
     metadata: Mapping[str, str] | None = None
+
+
+def too_large(name: str, size: int) -> DamagedError:
+    """The error about an object that is no record, by its size."""
+    return DamagedError(f"{name} is damaged: it has {size} bytes, more than the {LARGEST_READ} that a record may have")
 
 
 def gone(name: str) -> StoreError:
@@ -60,7 +67,11 @@ class Store(Protocol):
     """
 
     def read(self, name: str) -> tuple[bytes, str] | None:
-        """The content and ETag of a small object, or None."""
+        """The content and ETag of a small object, or None.
+
+        Raises:
+            DamagedError: it has more than LARGEST_READ bytes.
+        """
 
     def write(self, name: str, content: bytes | BinaryIO, *, seen: str | None, metadata: Mapping[str, str]) -> str:
         """Put an object in one step and return its ETag.

@@ -10,8 +10,9 @@ from azure.core import MatchConditions
 from azure.core.exceptions import AzureError
 from azure.storage.blob import BlobClient, BlobProperties, ContainerClient, ContentSettings
 
+from exporter.errors import DamagedError
 from exporter.report import Progress, Step, no_progress
-from exporter.store import ANY, Entry, gone
+from exporter.store import ANY, LARGEST_READ, Entry, gone, too_large
 from exporter.store.blob_account import Account, open_container
 from exporter.store.blob_draft import BlobDraft
 from exporter.store.blob_errors import explained, headers_of, if_there
@@ -59,6 +60,8 @@ class BlobStore:
 
         def download() -> tuple[bytes, str]:
             found = blob.download_blob()
+            if found.size > LARGEST_READ:
+                raise too_large(name, found.size)
             return found.readall(), str(found.properties.etag)
 
         with self._explained():
@@ -75,7 +78,9 @@ class BlobStore:
                 done = blob.upload_blob(content, metadata=headers_of(metadata), content_settings=JSON, **condition)
                 return str(done["etag"])
             except AzureError:
-                there = self.read(name)  # the answer may have been lost, and the SDK's retry have met its own work
+                there = None
+                with contextlib.suppress(DamagedError):  # too large to be compared
+                    there = self.read(name)  # the answer may have been lost, and the SDK's retry have met its own work
                 if there and there[0] == content and there[1] != seen:
                     return there[1]
                 raise

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from exporter.report import Progress, Step, no_progress
-from exporter.store import Entry, gone
+from exporter.store import LARGEST_READ, Entry, gone, too_large
 from exporter.store.folder_draft import LocalDraft
 from exporter.store.folder_files import etag_of, open_folder, opened_folder
 from exporter.store.folder_lock import LONGEST_RUN, check_platform, is_locked, locked_file
@@ -38,7 +38,10 @@ class LocalStore:
     def read(self, name: str) -> tuple[bytes, str] | None:
         """See Store."""
         with self._if_there(), self._path(name).open("rb") as file:
-            return file.read(), etag_of(os.fstat(file.fileno()))
+            there = os.fstat(file.fileno())
+            if there.st_size > LARGEST_READ:
+                raise too_large(name, there.st_size)
+            return file.read(), etag_of(there)
         return None
 
     def write(self, name: str, content: bytes | BinaryIO, *, seen: str | None, metadata: Mapping[str, str]) -> str:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.days.coverage import Coverage, Row
+from exporter.days.due import Timing, due_days
 from exporter.days.facts import Facts
 from exporter.days.layout import Layout
 from exporter.days.manifest import EMPTY, FINAL, PROVISIONAL, Failure
@@ -258,6 +259,51 @@ def test_any_day_has_a_row() -> None:
     """Asking for a day that is not covered gives an empty row."""
     assert Coverage((), DAY).row(DAY) == Row(DAY)
     assert Coverage((Row(DAY, FINAL, whole=True),), DAY).row(DAY).state == FINAL
+
+
+@pytest.mark.parametrize("place", [LAYOUT.manifest(DAY), LAYOUT.failure(DAY)])
+def test_a_newer_format_is_shown_and_left_alone(store: Store, place: str) -> None:
+    """Neither damaged nor missing nor due: a newer exporter looks after it. No other day is stopped."""
+    put(store, DAY + timedelta(days=1))
+    store.write(place, b'{"format": 3}', seen=ANY, metadata={})
+    coverage = coverage_on(store, DAY + timedelta(days=1))
+    assert [row.shown for row in coverage.rows] == ["newer", "final"]
+    assert coverage.missing == []
+    assert due_days(coverage, moment(DAY, 54), Timing()) == []
+
+
+def test_a_record_that_may_not_be_read_stops_no_other_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It belongs to another user: that day is damaged, and says so."""
+    store = LocalStore(tmp_path)
+    put(store, DAY)
+    put(store, DAY + timedelta(days=1))
+    read = LocalStore.read
+
+    def refused(self: LocalStore, name: str) -> tuple[bytes, str] | None:
+        if name == LAYOUT.manifest(DAY):
+            raise PermissionError(13, "Permission denied", name)
+        return read(self, name)
+
+    monkeypatch.setattr(LocalStore, "read", refused)  # root may read everything
+    rows = coverage_on(store, DAY + timedelta(days=1)).rows
+    assert [row.shown for row in rows] == ["damaged", "final"]
+    assert rows[0].damage == f"{LAYOUT.manifest(DAY)} cannot be read: Permission denied"
+
+
+def test_a_day_at_which_an_exporter_was_killed_is_due(tmp_path: Path) -> None:
+    """Its lock was left, whatever its dump looks like; a dump alone is a record, too."""
+    store = LocalStore(tmp_path)
+    put(store, DAY)
+    (tmp_path / "locks").mkdir()
+    (tmp_path / LAYOUT.lock(DAY)).write_text("a killed run")
+    store.write(LAYOUT.dump(DAY - timedelta(days=9)), b"[]\n", seen=None, metadata={})
+    coverage = coverage_on(store, DAY)
+    assert coverage.rows[0].day == DAY - timedelta(days=9)
+    assert not coverage.row(DAY).settled
+    assert DAY in due_days(coverage, moment(DAY, 54), Timing())
+    with store.lock(LAYOUT.lock(DAY), "run-2"):
+        pass
+    assert coverage_on(store, DAY).row(DAY).settled
 
 
 def test_a_lock_that_nobody_holds_is_no_run(tmp_path: Path) -> None:

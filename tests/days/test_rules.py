@@ -16,11 +16,10 @@ from exporter.days.rules import (
     StoredDay,
     check_source,
     decide,
-    first_hours,
     quiet_hours,
     state_at,
-    window_days,
 )
+from exporter.days.windows import REFUSED_DAYS, first_hours, window_days
 from exporter.errors import OtherSourceError, RetriableError
 from exporter.store import Entry
 from exporter.window import day_end
@@ -109,8 +108,27 @@ def test_an_hour_that_shrank_is_named() -> None:
 
 
 def test_a_day_whose_dump_is_gone_is_written() -> None:
-    """A manifest alone holds nothing that could be lost."""
+    """A manifest alone holds nothing that could be lost; but nothing at all does not settle it."""
     assert outcome(replace(whole(), dump=None), new(9)) is Outcome.WRITTEN
+    with pytest.raises(RetriableError, match="is gone; its manifest tells of 10 events, and Amplitude has nothing now"):
+        decide(replace(whole(), dump=None), new(0), force=False)
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_an_empty_answer_takes_no_rejected_lines(force: bool) -> None:
+    """They may be all that was ever received of the day."""
+    stored = whole(manifest_of(events=0, rejected=3))
+    nothing = replace(manifest_of(events=0, rejected=0), etag="")
+    assert outcome(stored, nothing, force=force) is Outcome.KEPT
+
+
+def test_a_cut_dump_beside_its_manifest_counts_as_the_manifest_says() -> None:
+    """Whether somebody verified it or not, fewer events do not replace it."""
+    cut = StoredDay(DAY, replace(DUMP, size=10), STORED, '"1"', unproven={"03": 2})
+    with pytest.raises(RetriableError, match="tell of 10 events; Amplitude gives 9 now"):
+        decide(cut, new(9), force=False)
+    assert outcome(cut, new(10)) is Outcome.WRITTEN
+    assert outcome(cut, new(9), force=True) is Outcome.WRITTEN
 
 
 def test_an_unproven_dump_is_replaced() -> None:
@@ -127,7 +145,7 @@ def test_an_unproven_dump_is_replaced() -> None:
 def test_an_unproven_dump_with_more_events_waits(hours: dict[str, int]) -> None:
     """What a killed exporter committed is not shrunk either, in all or in one hour; nothing never replaces it."""
     stored = unproven(hours)
-    with pytest.raises(RetriableError, match=f"{sum(hours.values())} events; Amplitude gives 12 now"):
+    with pytest.raises(RetriableError, match=f"tell of {sum(hours.values())} events; Amplitude gives 12 now"):
         decide(stored, new(12), force=False)
     assert outcome(stored, new(12), force=True) is Outcome.WRITTEN
     with pytest.raises(RetriableError):
@@ -270,4 +288,14 @@ def test_the_window_size_that_worked_is_used_first(stored: StoredDay, near: Neig
 )
 def test_days_with_one_window_size_are_counted(hours: int, stored: StoredDay, near: Neighbours, days: int) -> None:
     """In a row; another look at a day counts once."""
-    assert window_days(hours, stored, near) == days
+    assert window_days(hours, stored, near, refused=False) == days
+
+
+def test_a_refused_size_is_not_tried_again_soon() -> None:
+    """Where a doubled size was refused, a month has to pass; a first refusal begins to count."""
+    grown = Neighbours(before=manifest_of(window_hours=6, window_days=3))
+    assert first_hours(NOTHING, grown) == 12
+    assert window_days(6, NOTHING, grown, refused=True) == 1 - REFUSED_DAYS
+    assert window_days(6, NOTHING, Neighbours(), refused=True) == 1
+    waiting = Neighbours(before=manifest_of(window_hours=6, window_days=1 - REFUSED_DAYS))
+    assert window_days(6, NOTHING, waiting, refused=False) == 2 - REFUSED_DAYS

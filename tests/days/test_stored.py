@@ -13,7 +13,7 @@ from exporter.errors import OtherSourceError, PermanentError, RetriableError
 from exporter.export import export_day
 from exporter.settings import Settings
 from exporter.simulator import Simulator
-from exporter.store import ANY, Store
+from exporter.store import ANY, LARGEST_READ, Store
 from exporter.store.folder import LocalStore
 from exporter.wiring import days_in
 from tests.kit import DAY
@@ -70,6 +70,7 @@ def test_a_manifest_that_points_elsewhere_is_damaged(store: Store, name: str) ->
 def test_another_outfile_is_refused_with_both_names(store: Store) -> None:
     """The day itself, and its neighbours."""
     put(store, STORED)
+    store.write(STORED.dump, b"[]\n", seen=None, metadata={})
     days = days_in(store, Settings(data_outfile="events"))
     for read in (lambda: days.stored(DAY), lambda: days.neighbours(StoredDay(DAY + timedelta(days=1)))):
         with pytest.raises(OtherSourceError, match=r"20251106_0000_ampl_dump\.json.*20251106_0000_events\.json"):
@@ -193,6 +194,9 @@ def test_empty_days_do_not_hide_whose_store_it_is(store: Store) -> None:
     store.write(LAYOUT.manifest(DAY - timedelta(days=20)), b"?", seen=None, metadata={})
     put(store, manifest_of(DAY - timedelta(days=21)))
     assert neighbours(store)[2] == "100011471"
+    for number in range(30, 45):
+        put(store, manifest_of(DAY - timedelta(days=number), events=0, source=Source("https://a.example", "")))
+    assert neighbours(store)[2] == "100011471"
 
 
 def test_failures_are_counted(store: Store) -> None:
@@ -202,6 +206,48 @@ def test_failures_are_counted(store: Store) -> None:
         made = days.record_failure(DAY, RetriableError("status 503"), asked, f"run-{attempt}", moment(DAY, 26))
         assert (made.attempts, made.window_hours, made.kind) == (attempt, hours, "retriable")
         assert days.failure(DAY) == made
-    for text in (b"?", b'{"format": 3}'):
-        store.write(LAYOUT.failure(DAY), text, seen=ANY, metadata={})
-        assert days.record_failure(DAY, RetriableError("status 503"), 24, "run-4", moment(DAY, 26)).attempts == 1
+    store.write(LAYOUT.failure(DAY), b"?", seen=ANY, metadata={})
+    assert days.record_failure(DAY, RetriableError("status 503"), 24, "run-4", moment(DAY, 26)).attempts == 1
+    store.write(LAYOUT.failure(DAY), b'{"format": 3}', seen=ANY, metadata={})
+    with pytest.raises(PermanentError, match="Update the exporter"):
+        days.record_failure(DAY, RetriableError("status 503"), 24, "run-4", moment(DAY, 26))
+
+
+def test_one_edited_manifest_does_not_rename_a_store(store: Store) -> None:
+    """It names a dump as another EXPORT_DATA_OUTFILE would, and there is none: that day is damaged, no more."""
+    put(store, replace(STORED, dump="20251106_0000_events.json"))
+    assert "belongs to 20251106_0000_events.json" in days_on(store).stored(DAY).damage
+    assert days_on(store).neighbours(StoredDay(DAY + timedelta(days=1))).before is None
+
+
+def test_a_record_that_is_too_large_is_damaged(store: Store) -> None:
+    """It is not read, and can be replaced."""
+    etag = store.write(LAYOUT.manifest(DAY), b" " * (LARGEST_READ + 1), seen=None, metadata={})
+    stored = days_on(store).stored(DAY)
+    assert "more than the 4194304 that a record may have" in stored.damage
+    assert stored.manifest_etag == etag
+    store.write(LAYOUT.failure(DAY), b" " * (LARGEST_READ + 1), seen=None, metadata={})
+    failure = days_on(store).failure(DAY)
+    assert failure
+    assert failure.kind == DAMAGED
+
+
+def test_a_dump_of_another_project_that_was_never_proven_tells_so() -> None:
+    """In a container its metadata name the project, though no manifest does."""
+    store = MemoryStore()
+    store.write(LAYOUT.dump(DAY), b"[]\n", seen=None, metadata={"project": "7", "hours": "03:1"})
+    near = days_on(store).neighbours(days_on(store).stored(DAY))
+    assert near.source == Source("", "7")
+
+
+def test_a_gap_before_a_day_is_known(store: Store) -> None:
+    """The day before is missing, or cannot be read, and there are older ones: not so on a store's first day."""
+    assert not days_on(store).neighbours(StoredDay(DAY)).gap
+    put(store, manifest_of(DAY + timedelta(days=5)))
+    assert not days_on(store).neighbours(StoredDay(DAY)).gap
+    put(store, manifest_of(DAY - timedelta(days=5)))
+    assert days_on(store).neighbours(StoredDay(DAY)).gap
+    store.write(LAYOUT.manifest(DAY - timedelta(days=1)), b"?", seen=None, metadata={})
+    assert days_on(store).neighbours(StoredDay(DAY)).gap
+    put(store, manifest_of(DAY - timedelta(days=1)))
+    assert not days_on(store).neighbours(StoredDay(DAY)).gap

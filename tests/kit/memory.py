@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from exporter.errors import DayHeldError, LostRaceError
 from exporter.report import Progress, Step, no_progress
-from exporter.store import ANY, Entry, gone
+from exporter.store import ANY, LARGEST_READ, Entry, gone, too_large
 from exporter.store.names import checked, checked_prefix
 
 PIECE = 1 << 20
@@ -31,6 +31,8 @@ class MemoryStore:
     def read(self, name: str) -> tuple[bytes, str] | None:
         """See Store."""
         found = self._objects.get(checked(name))
+        if found and len(found[0]) > LARGEST_READ:
+            raise too_large(name, len(found[0]))
         return (found[0], found[1].etag) if found else None
 
     def write(self, name: str, content: bytes | BinaryIO, *, seen: str | None, metadata: Mapping[str, str]) -> str:
