@@ -25,7 +25,7 @@ def test_figures_are_those_of_the_code() -> None:
         f"{NUMBERS[SHORTEST_HALF]} letters or more of a secret at the end",
         f"secrets of less than {NUMBERS[SHORTEST_SECRET]} characters",
         f"`{FILE_MODE:04o}` and folders `{FOLDER_MODE:04o}`",
-        f"a body of more than {MOST_BYTES // 1024} KB is not read (413)",
+        f"a body of more than {MOST_BYTES // 1024} KB is refused before it is parsed (413)",
         f"a request names {MOST_DAYS:,} days at most",
     ):
         assert sentence in TEXT, sentence
