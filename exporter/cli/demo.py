@@ -1,13 +1,15 @@
 """The demo: one simulated day, exported to demo/, and what to type next. Reads no settings, touches no other folder."""
 
 import logging
-from itertools import islice
+from functools import partial
 from pathlib import Path
 
 from exporter.cli.call import FAILED, Call
 from exporter.cli.display import Display
 from exporter.cli.logs import log_to_console, log_to_file
 from exporter.cli.show import print_table
+from exporter.days.manifest import Manifest
+from exporter.dump import lines
 from exporter.errors import DayHeldError
 from exporter.run import export_days
 from exporter.settings import Settings
@@ -17,6 +19,8 @@ from exporter.wiring import layout_of, new_run, open_exporter
 
 FOLDER = Path("demo")
 EVENTS_PER_HOUR = 400
+BLOCK = 1 << 16
+"""Bytes."""
 BY_HAND = r"(umask 077; printf 'AMP_API_KEY=\nAMP_SECRET_KEY=\n' > .env)"
 """Where the repository is not at hand."""
 
@@ -43,18 +47,7 @@ def demo(call: Call) -> int:
         held = isinstance(error, DayHeldError)
         print(f"The demo is at work in another terminal: {error}" if held else f"The demo failed: {error}")
         return FAILED
-    manifest = result.done[0].manifest
-    dump = settings.data_dir / manifest.dump
-    print("\n(The simulator answered 503 once, on purpose: that is the retry above.)")
-    print(f"A simulated day of an Amplitude project, {day} (UTC), is in {dump}:\n")
-    lines = [(f"{hour}:00", found["members"], found["events"]) for hour, found in manifest.hours.items()]
-    print_table(("hour", "members", "events"), lines)
-    print(
-        f"\n{manifest.events:,} events, {manifest.size:,} bytes, SHA-256 {manifest.sha256[:16]}..., {manifest.state}."
-    )
-    print(f"Its manifest: {settings.data_dir / layout_of(settings).manifest(day)}   The log: {log_file}")
-    with dump.open(encoding="utf-8") as text:
-        print(f"The first event: {''.join(islice(text, 1, 2))[:100]}...\n")
+    _tell(settings, result.done[0].manifest, log_file)
     print("What to type next:")
     todo = {
         "install -m 600 .env.example .env"
@@ -66,3 +59,18 @@ def demo(call: Call) -> int:
     for words, what in todo.items():
         print(f"  {words:<{max(map(len, todo))}}  # {what}")
     return 0
+
+
+def _tell(settings: Settings, manifest: Manifest, log_file: Path | None) -> None:
+    dump = settings.data_dir / manifest.dump
+    print("\n(The simulator answered 503 once, on purpose: that is the retry above.)")
+    print(f"A simulated day of an Amplitude project, {manifest.day} (UTC), is in {dump}:\n")
+    hours = [(f"{hour}:00", found["members"], found["events"]) for hour, found in manifest.hours.items()]
+    print_table(("hour", "members", "events"), hours)
+    print(
+        f"\n{manifest.events:,} events, {manifest.size:,} bytes, SHA-256 {manifest.sha256[:16]}..., {manifest.state}."
+    )
+    print(f"Its manifest: {settings.data_dir / layout_of(settings).manifest(manifest.day)}   The log: {log_file}")
+    with dump.open("rb") as content:
+        first = next(lines(iter(partial(content.read, BLOCK), b"")), b"").decode()
+    print(f"The first event: {first[:100]}...\n")
