@@ -5,6 +5,7 @@ from dataclasses import dataclass
 AMPLITUDE = ("AMP_API_KEY", "AMP_SECRET_KEY", "AMP_BASE_URL")
 STORE = (
     "EXPORT_STORAGE_URL",
+    "EXPORT_STORAGE_SUFFIX",
     "EXPORT_STORAGE_CONNECTION_STRING",
     "EXPORT_CONTAINER",
     "EXPORT_PREFIX",
@@ -133,7 +134,7 @@ HELP = {
     "report": Help(
         "write one HTML page about the last 90 days",
         "Write one HTML page about the last 90 days: people, events, who comes back. Needs DuckDB.",
-        (("--out report.html", "for a browser"),),
+        (("--out report.html", "for a browser"), ("--out ~/www/amplitude.html", "where a web server finds it")),
         "0 done, 2 wrong usage or settings, 130 interrupted",
         (*LOOKS, "EXPORT_TMP_LIMIT_MB"),
     ),

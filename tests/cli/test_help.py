@@ -1,6 +1,7 @@
 """Help, hints, typos, completion."""
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -48,8 +49,8 @@ def test_every_setting_is_read_by_a_command() -> None:
 def test_examples_can_be_typed(command: str, desk: Desk) -> None:
     """As they stand there: no option in them is unknown."""
     for words, _ in HELP[command].examples:
-        assert desk.call(command, *words.split(), AMP_API_KEY="", EXPORT_MAX_ATTEMPTS="9").code == 2
-        said = desk.call(command, *words.split(), EXPORT_MAX_ATTEMPTS="9").err
+        assert desk.call(command, *shlex.split(words), AMP_API_KEY="", EXPORT_MAX_ATTEMPTS="9").code == 2
+        said = desk.call(command, *shlex.split(words), EXPORT_MAX_ATTEMPTS="9").err
         assert said.startswith("The settings or the command are wrong"), said
 
 

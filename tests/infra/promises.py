@@ -16,6 +16,8 @@ COMMAND_LINE_ONLY = {
     "EXPORT_LOG_DIR",
     "EXPORT_LOG_DAYS",
     "EXPORT_PING_URL",
+    "EXPORT_TABLES",
+    "EXPORT_REPORT",
 }
 # Every setting of the platform's, with what it is for. Another one has no meaning here.
 PLATFORM_SETTINGS = {
