@@ -4,10 +4,11 @@ import logging
 from itertools import islice
 from pathlib import Path
 
-from exporter.cli.call import FAILED, Call
+from exporter.cli.call import DONE, FAILED, Call
 from exporter.cli.display import Display
 from exporter.cli.logs import log_to_console, log_to_file
 from exporter.cli.show import print_table
+from exporter.days.manifest import Manifest
 from exporter.errors import DayHeldError
 from exporter.run import export_days
 from exporter.settings import Settings
@@ -43,26 +44,32 @@ def demo(call: Call) -> int:
         held = isinstance(error, DayHeldError)
         print(f"The demo is at work in another terminal: {error}" if held else f"The demo failed: {error}")
         return FAILED
-    manifest = result.done[0].manifest
+    _show(result.done[0].manifest, settings, log_file)
+    _what_next(call.program)
+    return DONE
+
+
+def _show(manifest: Manifest, settings: Settings, log_file: Path | None) -> None:
     dump = settings.data_dir / manifest.dump
     print("\n(The simulator answered 503 once, on purpose: that is the retry above.)")
-    print(f"A simulated day of an Amplitude project, {day} (UTC), is in {dump}:\n")
+    print(f"A simulated day of an Amplitude project, {manifest.day} (UTC), is in {dump}:\n")
     lines = [(f"{hour}:00", found["members"], found["events"]) for hour, found in manifest.hours.items()]
     print_table(("hour", "members", "events"), lines)
     print(
         f"\n{manifest.events:,} events, {manifest.size:,} bytes, SHA-256 {manifest.sha256[:16]}..., {manifest.state}."
     )
-    print(f"Its manifest: {settings.data_dir / layout_of(settings).manifest(day)}   The log: {log_file}")
+    print(f"Its manifest: {settings.data_dir / layout_of(settings).manifest(manifest.day)}   The log: {log_file}")
     with dump.open(encoding="utf-8") as text:
         print(f"The first event: {''.join(islice(text, 1, 2))[:100]}...\n")
-    print("What to type next:")
+
+
+def _what_next(program: str) -> None:
+    keys = "install -m 600 .env.example .env" if Path(".env.example").exists() else BY_HAND
     todo = {
-        "install -m 600 .env.example .env"
-        if Path(".env.example").exists()
-        else BY_HAND: "then put the two keys into it",
-        f"{call.program} export": "yesterday, into data/",
-        f"{call.program} status": "what is there",
+        keys: "then put the project's two keys into it",
+        f"{program} export": "yesterday, into data/",
+        f"{program} status": "what is there",
     }
+    print("What to type next:")
     for words, what in todo.items():
         print(f"  {words:<{max(map(len, todo))}}  # {what}")
-    return 0
