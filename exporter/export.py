@@ -164,7 +164,7 @@ def _manifest(attempt: Attempt, core: Exporter, loaded: Loaded, dump: Dump, tall
         finished_at=core.clock.now(),
         version=__version__,
         event_days=dict(sorted(tally.event_days.items())),
-        schema=drift(tally.columns),
+        schema={kind: tuple(map(core.client.foreign, names)) for kind, names in drift(tally.columns).items()},
         rejected_sha256=rejected.sha256,
         unusual=tally.unusual,
         window_days=window_days(loaded.window_hours, attempt.stored, attempt.near, refused=loaded.refused),

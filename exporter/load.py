@@ -147,7 +147,7 @@ def _load_window(tries: Tries, loader: Loader) -> WindowRecord:
         except BadArchiveError as error:
             loader.dump.back(text)
             loader.tally.rejected.back(rejected)
-            tries.again(str(error), error)
+            tries.again(loader.client.foreign.line(str(error)), error)  # it quotes names that others gave
             continue
         loader.tally.add(found)
         if answer.archive:

@@ -11,6 +11,7 @@ from exporter.clock import Clock, Gate, OpenGate
 from exporter.days.due import Timing
 from exporter.days.layout import Layout
 from exporter.days.stored import Days
+from exporter.foreign import Foreign
 from exporter.report import Progress, no_progress
 from exporter.settings import LEAST_TMP_MB, Settings
 from exporter.store import Store
@@ -58,7 +59,7 @@ def layout_of(settings: Settings) -> Layout:
 def days_in(store: Store, settings: Settings) -> Days:
     """The project's days in ``store``."""
     timing = Timing(timedelta(hours=settings.settle_hours), settings.lookback_days)
-    return Days(store, layout_of(settings), timing)
+    return Days(store, layout_of(settings), timing, Foreign(settings.secrets))
 
 
 @contextmanager
@@ -87,7 +88,7 @@ def new_client(
         clock=clock,
         progress=progress,
         gate=gate or OpenGate(),
-        secrets=(settings.storage_connection_string,),
+        secrets=settings.secrets,
     )
 
 

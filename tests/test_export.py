@@ -1,5 +1,6 @@
 import json
 import logging
+import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +12,14 @@ from typing import Any
 import pytest
 
 from exporter.clock import Deadline
+from exporter.days.due import Timing, due_days
 from exporter.days.facts import Facts
 from exporter.days.manifest import EMPTY, FINAL, PROVISIONAL, Failure, Manifest
+from exporter.days.repair import note_verified
 from exporter.days.rules import Outcome
 from exporter.days.verify import verify_day
 from exporter.errors import (
+    DamagedError,
     DayHeldError,
     DeadlineError,
     OtherSourceError,
@@ -513,3 +517,55 @@ def test_an_hour_that_vanished_is_not_made_up_for_by_another(store: Store, caplo
         after = exported(store, simulator, second_look())
     assert (after.outcome, after.manifest.sha256, after.manifest.state) == (Outcome.KEPT, before.sha256, PROVISIONAL)
     assert f"fewer in the hours {emptier})" in caplog.text
+
+
+def test_damage_that_an_export_finds_and_cannot_mend_stays_known(tmp_path: Path) -> None:
+    """Another byte and another time, and Amplitude has fewer events now: a failed day, damaged on record, and due."""
+    store = LocalStore(tmp_path)
+    with project(Resized("17", -3, after=1)) as simulator:
+        exported(store, simulator, first_look())
+        path = tmp_path / DUMP
+        text = bytearray(path.read_bytes())
+        text[40] ^= 1
+        path.write_bytes(text)
+        os.utime(path, (1, 1))
+        message = failed(DamagedError, store, simulator, second_look())
+        assert path.read_bytes() == text
+        assert "Restore the day from a backup, or force it if fewer is right" in message
+        coverage = days_on(store).coverage(second_look().moment)
+        assert coverage.row(DAY).shown == "damaged"
+        assert DAY in due_days(coverage, second_look().moment, Timing())
+        assert exported(store, simulator, second_look(), force=True).outcome is Outcome.REPLACED
+    assert days_on(store).coverage(second_look().moment).row(DAY).settled
+
+
+def test_verify_beside_an_export_accuses_nobody(store: Store) -> None:
+    """Between a commit and its manifest a day looks damaged: its lock is held, so nothing is put on record."""
+    seen = []
+
+    def verify() -> None:
+        days = days_on(store)
+        seen.append(note_verified(verify_day(DAY, days), days, "run-v", first_look().moment))
+
+    with project(Resized("17", 5, after=1)) as simulator:
+        exported(store, simulator, first_look())
+        exported(store, simulator, second_look(), progress=at("rejecting", verify))
+    assert [one.problem for one in seen] == ["an exporter is at work on the day. Verify it again later"]
+    assert objects(store).keys() == {DUMP, MANIFEST}
+
+
+def test_an_exporter_killed_between_dump_and_manifest_leaves_a_day_that_is_due(tmp_path: Path) -> None:
+    """Though the new dump has the size that the old manifest tells; the next export proves it."""
+    store = LocalStore(tmp_path)
+    with project() as simulator:
+        exported(store, simulator, second_look())
+        text = (tmp_path / DUMP).read_bytes()
+        (tmp_path / "locks").mkdir(exist_ok=True)
+        (tmp_path / LAYOUT.lock(DAY)).write_text("run-killed")
+        (tmp_path / DUMP).write_bytes(text.replace(b'"city":"', b'"CITY":"', 1))
+        coverage = days_on(store).coverage(second_look().moment)
+        assert coverage.row(DAY).whole
+        assert DAY in due_days(coverage, second_look().moment, Timing())
+        assert exported(store, simulator, second_look()).outcome is Outcome.REPLACED
+    assert (tmp_path / DUMP).read_bytes() == text
+    assert days_on(store).coverage(second_look().moment).row(DAY).settled

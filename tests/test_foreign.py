@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.foreign import LONGEST_QUOTE, Foreign
+from exporter.foreign import LONGEST_QUOTE, LONGEST_SENTENCE, Foreign
 
 KEY, SECRET, ACCOUNT = "a1b2c3d4e5f60718", 'S3cr+t/w\'th "odd" %41 <&é>', base64.b64encode(bytes(range(64))).decode()
 ALL = (KEY, SECRET, f"{KEY}:{SECRET}", ACCOUNT)
@@ -107,3 +107,52 @@ def test_without_a_secret_nothing_is_blanked(before: str, after: str) -> None:
     """And around one nothing but it changes: a formatter of log lines uses this."""
     assert foreign.blanked(before) == before
     assert foreign.blanked(f"{before}|{KEY}\n{after}") == f"{before}|***\n{after}"
+
+
+TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJodHRwczovL3N0b3JhZ2UifQ.c2lnbmF0dXJl"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (f"Authorization: Bearer {TOKEN}, twice", "Authorization: Bearer ***, twice"),
+        (f"token={TOKEN}", "token=***"),
+        ("SharedKey account:mpOlpSULoo3fYKQ9b/w8pyFjA7LtwHWrWu7bFNUDfGo= was sent", "SharedKey *** was sent"),
+        ("Basic dXNlcjpwYXNzd29yZDpsb25n.", "Basic ***."),
+        ("?sv=2026&sig=ab%2Bcdefgh%3D&se=1", "?sv=2026&sig=***&se=1"),
+        ("AccountName=a;AccountKey=abcdefgh==;x", "AccountName=a;AccountKey=***;x"),
+        ("client_secret=hush-hush-hush", "client_secret=***"),
+        ("Basic authentication is required, Bearer too", "Basic authentication is required, Bearer too"),
+        ("the design=1 of a config=abcdefghij", "the design=1 of a config=abcdefghij"),
+    ],
+)
+def test_what_can_only_be_a_credential_is_blanked_unknown(text: str, shown: str) -> None:
+    """A token is there before anybody can name it; words about credentials stay."""
+    assert Foreign()(text) == shown
+
+
+@pytest.mark.parametrize("spell", [str, lambda s: base64.b64encode(s.encode()).decode(), lambda s: quote(s, safe="")])
+@pytest.mark.parametrize("size", [8, 11, 15])
+def test_half_a_secret_at_the_end_of_a_text_is_blanked(size: int, spell: Callable[[str], str]) -> None:
+    """Libraries and servers cut texts, too; less than eight characters tell nothing, and end many a word."""
+    assert foreign(f"it said {spell(KEY)[:size]}") == "it said ***"
+    assert foreign(f"it said {KEY[:7]}") == f"it said {KEY[:7]}"
+    assert foreign(f"it said {KEY[:8]}. And so on") == f"it said {KEY[:8]}. And so on"
+
+
+def test_a_half_that_repeats_is_found_at_its_beginning() -> None:
+    """The longest one counts."""
+    repeating = Foreign(("abcdefghabcdefghXY",))
+    for size in range(8, 18):
+        assert repeating(f"it said {'abcdefghabcdefghXY'[:size]}") == "it said ***"
+
+
+def test_a_stored_sentence_is_cut_later_than_a_quotation() -> None:
+    """And says so. What is far too long is not read to its end."""
+    assert foreign.sentence("s" * LONGEST_SENTENCE) == "s" * LONGEST_SENTENCE
+    assert foreign.sentence("s" * (LONGEST_SENTENCE + 1)) == "s" * (LONGEST_SENTENCE - 3) + "..."
+    assert foreign.sentence(f"a\nb\x1b[31m {KEY}") == "a b ***"
+    for filler in range(LONGEST_SENTENCE - 20, LONGEST_SENTENCE + 5):
+        assert KEY[:8] not in foreign.sentence("s" * filler + KEY)
+    for filler in range((1 << 13) - 20, (1 << 13) + 1):
+        assert KEY[:4] not in foreign.sentence(" " * filler + KEY)

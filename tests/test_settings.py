@@ -1,4 +1,7 @@
+import base64
+import re
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -6,7 +9,9 @@ from hypothesis import strategies as st
 
 from exporter.days.layout import Layout
 from exporter.errors import SettingsError
-from exporter.settings import SETTING_NAMES, Settings, is_loopback, unknown_names
+from exporter.foreign import Foreign
+from exporter.foreign.addresses import is_loopback
+from exporter.settings import SETTING_NAMES, Settings, unknown_names
 from exporter.wiring import layout_of
 
 KEYS = {"AMP_API_KEY": "the-api-key", "AMP_SECRET_KEY": "the-secret-key"}
@@ -27,6 +32,7 @@ def test_two_keys_are_enough() -> None:
         base_url="https://analytics.eu.amplitude.com",
         storage_url="",
         storage_connection_string="",
+        storage_suffix="",
         container="amplitude",
         prefix="",
         data_dir=Path("data"),
@@ -52,7 +58,13 @@ def test_two_keys_are_enough() -> None:
         ("AMP_BASE_URL", "https://amplitude.com/", "base_url", "https://amplitude.com"),
         ("AMP_BASE_URL", "http://127.0.0.1:8080", "base_url", "http://127.0.0.1:8080"),
         ("EXPORT_STORAGE_URL", "https://a.blob.core.windows.net/", "storage_url", "https://a.blob.core.windows.net"),
-        ("EXPORT_STORAGE_CONNECTION_STRING", "UseX=true", "storage_connection_string", "UseX=true"),
+        (
+            "EXPORT_STORAGE_CONNECTION_STRING",
+            "UseDevelopmentStorage=true;",
+            "storage_connection_string",
+            "UseDevelopmentStorage=true;",
+        ),
+        ("EXPORT_STORAGE_SUFFIX", "blob.example.net", "storage_suffix", "blob.example.net"),
         ("EXPORT_CONTAINER", "my-events-2", "container", "my-events-2"),
         ("EXPORT_PREFIX", "team/web/", "prefix", "team/web/"),
         ("EXPORT_DATA_DIR", "/var/dumps", "data_dir", Path("/var/dumps")),
@@ -86,42 +98,83 @@ def test_every_name_is_tried_above() -> None:
     assert {case[0] for case in marks[0].args[1]} | KEYS.keys() == SETTING_NAMES
 
 
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("EXPORT_CONTAINER", "A"),
-        ("EXPORT_CONTAINER", "two--hyphens"),
-        ("EXPORT_CONTAINER", "-first"),
-        ("EXPORT_PREFIX", "web"),
-        ("EXPORT_PREFIX", "../web/"),
-        ("EXPORT_PREFIX", "/web/"),
-        ("EXPORT_DATA_OUTFILE", "a/b"),
-        ("EXPORT_DATA_OUTFILE", "x" * 61),
-        ("EXPORT_LOG_LEVEL", "LOUD"),
-        ("EXPORT_MAX_ATTEMPTS", "0"),
-        ("EXPORT_MAX_ATTEMPTS", "6"),
-        ("EXPORT_MAX_ATTEMPTS", "five"),
-        ("EXPORT_DELAY_SECONDS", "-1"),
-        ("EXPORT_DELAY_SECONDS", "61"),
-        ("EXPORT_DELAY_SECONDS", "nan"),
-        ("EXPORT_TMP_LIMIT_MB", "99"),
-        ("EXPORT_SETTLE_HOURS", "-1"),
-        ("EXPORT_SETTLE_HOURS", "169"),
-        ("EXPORT_LOOKBACK_DAYS", "0"),
-        ("EXPORT_LOOKBACK_DAYS", "366"),
-        ("EXPORT_MAX_REJECTED_PERCENT", "101"),
-        ("EXPORT_MAX_REJECTED_PERCENT", "nan"),
-        ("EXPORT_CONCURRENCY", "0"),
-        ("EXPORT_CONCURRENCY", "5"),
-        ("EXPORT_SCHEDULE", "0 2 * * *"),
-    ],
-)
-def test_a_bad_value_is_named(name: str, text: str) -> None:
-    """A value out of bounds is one problem, with the variable, the value and what the variable means."""
+WRONG: dict[str, tuple[str, str, list[str]]] = {
+    "EXPORT_CONTAINER": (
+        "3 to 63 small letters, digits and single hyphens, with a letter or a digit at both ends",
+        "amplitude",
+        ["A", "ab", "two--hyphens", "-first", "last-", "x" * 64, "b\u00fccher"],
+    ),
+    "EXPORT_PREFIX": (
+        "at most 200 letters, digits, _ and -, in parts that end with a slash",
+        "web/",
+        ["web", "../web/", "/web/", "a b/", "x" * 200 + "/"],
+    ),
+    "EXPORT_DATA_DIR": ("a path of printable characters", "data", ["da\nta", "\0", "\udcff", "\x1b[2J"]),
+    "EXPORT_DATA_OUTFILE": ("1 to 60 letters, digits, _ and -", "ampl_dump", ["a/b", "x" * 61, "a.json"]),
+    "EXPORT_LOG_DIR": ("a path of printable characters", "logs", ["lo\rgs"]),
+    "EXPORT_LOG_DAYS": ("a whole number from 0 to 36500", "90", ["-1", "36501", "ever"]),
+    "EXPORT_LOG_LEVEL": ("one of DEBUG, INFO, WARNING and ERROR, in capitals", "INFO", ["LOUD", "info", "10"]),
+    "EXPORT_MAX_ATTEMPTS": ("a whole number from 1 to 5", "5", ["0", "6", "five", "1.5", "9" * 5000, "inf"]),
+    "EXPORT_DELAY_SECONDS": ("a number from 0 to 60", "1", ["-1", "61", "nan", "inf", "1 s", "1e999"]),
+    "EXPORT_TMP_LIMIT_MB": ("a whole number of 100 or more", "400", ["99", "-1", "1GB"]),
+    "EXPORT_SETTLE_HOURS": ("a whole number from 0 to 168", "12", ["-1", "169", "12h"]),
+    "EXPORT_LOOKBACK_DAYS": ("a whole number from 1 to 365", "7", ["0", "366", "a week"]),
+    "EXPORT_MAX_REJECTED_PERCENT": ("a number from 0 to 100", "1", ["101", "nan", "1%"]),
+    "EXPORT_CONCURRENCY": ("a whole number from 1 to 4", "2", ["0", "5", "true"]),
+    "EXPORT_SCHEDULE": (
+        "six fields with a space between them: second, minute, hour, day, month, weekday",
+        "0 0 2 * * *",
+        ["0 2 * * *", "daily", "0  0 2 * * *"],
+    ),
+}
+"""What is allowed, an example, and wrong values."""
+JUDGED_BY_THEIR_WORDS = {
+    "AMP_API_KEY",
+    "AMP_SECRET_KEY",
+    "AMP_BASE_URL",
+    "EXPORT_STORAGE_URL",
+    "EXPORT_STORAGE_CONNECTION_STRING",
+    "EXPORT_STORAGE_SUFFIX",
+    "EXPORT_PING_URL",
+}
+"""Keys, tested below; addresses: tests/security/test_addresses.py, tests/cli/test_check.py."""
+
+
+def test_every_setting_has_wrong_values_here_or_there() -> None:
+    """A new setting needs its words."""
+    assert WRONG.keys() | JUDGED_BY_THEIR_WORDS == SETTING_NAMES
+    assert not WRONG.keys() & JUDGED_BY_THEIR_WORDS
+
+
+@pytest.mark.parametrize(("name", "text"), [(name, text) for name, (_, _, texts) in WRONG.items() for text in texts])
+def test_a_wrong_value_is_told_in_words_of_settings(name: str, text: str) -> None:
+    """What is allowed, what it is, an example, what it means: one printable line, and no library's word."""
     (problem,) = problems(**{name: text})
-    assert problem.startswith(f"{name}: ")
-    assert repr(text) in problem
+    what, example, _ = WRONG[name]
+    assert problem.startswith(
+        f"{name}: it is not {what} (it is '{Foreign()(text)[:60]}'). Write for example {example}. "
+    )
     assert "It means: " in problem
+    assert problem.isprintable()
+    assert not re.search(r"Expected|`str`|`int`|`float`|regex|pattern|form is not", problem)
+
+
+def test_an_example_is_a_value_that_is_taken() -> None:
+    """And gives settings."""
+    for name, (_, example, _) in WRONG.items():
+        Settings.from_mapping(KEYS | {name: example})
+
+
+def test_a_quoted_value_passes_the_door() -> None:
+    """A key, a proxy's password in the wrong place, whatever moves a terminal; what is long is cut after that."""
+    secret, password = KEYS["AMP_SECRET_KEY"], "b33blebr0x"
+    proxy = {"HTTPS_PROXY": f"http://zaphod:{password}@proxy.example:3128"}
+    pair = base64.b64encode(f"{KEYS['AMP_API_KEY']}:{secret}".encode()).decode()
+    for text in (secret, pair, quote(secret, safe=""), password, f"{'x' * 50}{secret}", f"\x1b]0;t\x07 \u202e{secret}"):
+        (problem,) = problems(EXPORT_MAX_ATTEMPTS=text, **proxy)
+        assert not any(part in problem for part in (secret[:6], pair[:12], password, "\x1b", "\u202e"))
+        assert "***" in problem
+    assert len(problems(EXPORT_CONTAINER="y" * 60_000)[0]) < 300
 
 
 @pytest.mark.parametrize("name", ["AMP_BASE_URL", "EXPORT_STORAGE_URL"])
@@ -210,9 +263,17 @@ def test_a_key_with_a_foreign_character_is_named() -> None:
 
 def test_secrets_are_in_no_repr() -> None:
     """Keys and the connection string are left out of what a log or a traceback may show."""
-    values = KEYS | {"EXPORT_STORAGE_CONNECTION_STRING": "AccountKey=hush-hush"}
+    there = "AccountName=a;AccountKey=hush-hush;BlobEndpoint=http://127.0.0.1/a"
+    values = KEYS | {"EXPORT_STORAGE_CONNECTION_STRING": there}
     shown = repr(Settings.from_mapping(values)) + str(Settings.from_mapping(values))
     assert not any(secret in shown for secret in (*KEYS.values(), "hush-hush"))
+
+
+def test_the_secrets_are_named_for_the_door() -> None:
+    """Keys, the pair that is sent, the account's key, a signature."""
+    there = "AccountName=a;AccountKey=hush-hush;BlobEndpoint=http://127.0.0.1/a"
+    found = Settings.from_mapping(KEYS | {"EXPORT_STORAGE_CONNECTION_STRING": there}).secrets
+    assert set(found) == {*KEYS.values(), ":".join(KEYS.values()), there, "hush-hush"}
 
 
 def test_secrets_are_in_no_error() -> None:
@@ -239,6 +300,13 @@ def test_unknown_names_are_told_with_the_nearest() -> None:
         "AMP_APIKEY is not a setting of this exporter, did you mean AMP_API_KEY?",
         "EXPORT_LOOKBACK is not a setting of this exporter, did you mean EXPORT_LOOKBACK_DAYS?",
     ]
+
+
+def test_an_odd_name_is_told_in_a_line() -> None:
+    """Whatever it holds, and however long it is."""
+    for warning in unknown_names({"EXPORT_\x1b[2J\nX\u202e": "", "AMP_" + "A" * 60_000: ""}):
+        assert warning.isprintable()
+        assert len(warning) < 150
 
 
 def test_a_name_near_to_none_is_told_without_a_guess() -> None:

@@ -76,7 +76,7 @@ def importers(library: str, *places: Path) -> Iterator[str]:
         (
             "urllib3",
             {f"exporter/amplitude/{name}.py" for name in ("bodies", "client", "connection", "failures", "retries")}
-            | {"exporter/doctor/source.py", "exporter/store/blob_transport.py"},
+            | {"exporter/doctor/source.py", "exporter/foreign/addresses.py", "exporter/store/blob_transport.py"},
         ),
         ("dotenv", {"exporter/__main__.py"}),
         ("isal", {"exporter/archive/members.py"}),

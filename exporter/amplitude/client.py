@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import BinaryIO, Self
-from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 import requests
@@ -26,9 +25,9 @@ from exporter.amplitude.retries import ExportRetry, Tries
 from exporter.clock import Clock, Deadline, Gate, OpenGate
 from exporter.errors import ExportError, SettingsError
 from exporter.foreign import Foreign
+from exporter.foreign.addresses import connecting
 from exporter.foreign.proxies import proxy_problems, proxy_secrets, proxy_shown
 from exporter.report import Progress, Step, no_progress
-from exporter.settings import is_loopback
 from exporter.window import Window
 
 log = logging.getLogger(__name__)
@@ -76,7 +75,7 @@ class AmplitudeClient:
         secrets: what must not be shown either, beside the keys and what the proxies' addresses hold.
 
     Raises:
-        SettingsError: a proxy that the environment names cannot be used.
+        SettingsError: the address, or a proxy that the environment names, cannot be used.
     """
 
     base_url: str
@@ -91,12 +90,14 @@ class AmplitudeClient:
     gate: Gate = field(default_factory=OpenGate)
 
     def __post_init__(self) -> None:
-        loopback = is_loopback(self.base_url)
-        proxies = {} if loopback else {f"{scheme.upper()}_PROXY": url for scheme, url in getproxies().items()}
+        address = connecting(self.base_url)
+        if address is None or not address.guarded:
+            raise SettingsError("AMP_BASE_URL: the keys go to a plain https:// address only, or to this machine")
+        proxies = {} if address.loopback else {f"{scheme.upper()}_PROXY": url for scheme, url in getproxies().items()}
         if problems := proxy_problems(proxies):
             raise SettingsError("\n".join(problems))
         self.foreign = Foreign((*self.keys, ":".join(self.keys), *proxy_secrets(proxies), *self.secrets))
-        self._proxies = {"no_proxy": urlsplit(self.base_url).hostname or ""} if loopback else {}
+        self._proxies = {"no_proxy": address.host} if address.loopback else {}
         self._timer = Timer(self.clock, self.bounds)
         self._adapter = Adapter(self._timer)
         self._session = _Session()

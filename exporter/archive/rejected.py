@@ -11,14 +11,16 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import BinaryIO, Self
+from typing import Annotated, BinaryIO, Self
 
 import msgspec
 
 from exporter.errors import RejectedError
+from exporter.foreign import Foreign
 
 LONGEST_TEXT = 1 << 16
 """Bytes of a line that is kept as text. A longer one goes to the file in pieces, as base64: no copy is in memory."""
+_DOOR = Foreign()
 _PIECE = 3 << 14  # base64 makes four characters of each three bytes
 
 
@@ -27,18 +29,19 @@ class RejectedLine:
     """Where a line that was rejected stood (``line`` 1 is the member's first), and why it was; not what it holds."""
 
     member: str
-    line: int
+    line: Annotated[int, msgspec.Meta(ge=0, le=2**62)]
     reason: str
 
 
-def read_rejected(records: bytes) -> Iterator[RejectedLine]:
-    """What `RejectedLines` wrote, in its order; whatever cannot be read is left out."""
+def read_rejected(records: bytes, foreign: Foreign = _DOOR) -> Iterator[RejectedLine]:
+    """What `RejectedLines` wrote, in its order; whatever cannot be read is left out. Its texts pass the door."""
     read = msgspec.json.Decoder(RejectedLine).decode
     start = 0
     while start < len(records):
         end = records.find(b"\n", start) + 1 or len(records)
         with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # the others can still be read
-            yield read(memoryview(records)[start:end])
+            found = read(memoryview(records)[start:end])
+            yield RejectedLine(foreign(found.member), found.line, foreign(found.reason))
         start = end
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from exporter.errors import SettingsError
 from exporter.foreign import Foreign
-from exporter.pages.shown import secrets_of
 from exporter.report import quiet_libraries
 from exporter.settings import Settings
 
@@ -54,18 +53,13 @@ class LogFile(logging.FileHandler):
         log.warning(f"{self.baseFilename}: {why}. The run goes on, and its log file ends here")
 
 
-def _secrets(settings: Settings) -> tuple[str, ...]:
-    """What no line may show: what no page shows, and the address that is pinged."""
-    return *secrets_of(settings), settings.ping_url
-
-
 def log_to_console(settings: Settings, console: logging.Handler) -> None:
     """Log to ``console``, as loud as the settings say, and to no other one."""
     root = logging.getLogger()
     for other in [one for one in root.handlers if isinstance(one.formatter, Redacted) and not isinstance(one, LogFile)]:
         root.removeHandler(other)
     root.setLevel(settings.log_level)
-    console.setFormatter(Redacted(_secrets(settings)))
+    console.setFormatter(Redacted(settings.secrets))
     root.addHandler(console)
     quiet_libraries()
 
@@ -85,7 +79,7 @@ def log_to_file(settings: Settings, now: datetime) -> Path | None:
         file = LogFile(path, encoding="utf-8")
     except OSError as error:
         raise SettingsError(f"EXPORT_LOG_DIR: {path} cannot be written: {error.strerror}") from error
-    file.setFormatter(Redacted(_secrets(settings)))
+    file.setFormatter(Redacted(settings.secrets))
     logging.getLogger().addHandler(file)
     if settings.log_days:
         _remove_old(folder, now - timedelta(days=settings.log_days))

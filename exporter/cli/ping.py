@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from http.client import HTTPException
 
 from exporter.errors import ExportError
+from exporter.foreign.addresses import is_loopback
 from exporter.run.book import RunResult
-from exporter.settings import is_loopback
 
 SECONDS = 10
 MOST_DAYS = 20

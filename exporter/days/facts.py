@@ -7,7 +7,8 @@ from typing import Annotated, Self
 
 import msgspec
 
-from exporter.days.manifest import EMPTY, FINAL, FIRST_YEAR, LAST_YEAR, Count, Manifest, Moment, Sha256, State
+from exporter.days.manifest import EMPTY, FINAL, Count, Line, Manifest, Moment, Sha256, State
+from exporter.days.wording import odd_time
 from exporter.store import Entry
 
 Hours = Annotated[str, msgspec.Meta(pattern="^([0-9]{2}( [0-9]{2})*)?$", max_length=71)]
@@ -23,9 +24,9 @@ class Facts:
     rejected: Count
     sha256: Sha256
     finished: Moment
-    dump: str = ""
-    etag: str = ""
-    project: str = ""
+    dump: Line = ""
+    etag: Line = ""
+    project: Line = ""
     unusual: Count = 0
     quiet_hours: Hours = ""
     fewer_found: Count | None = None
@@ -64,9 +65,9 @@ class Facts:
             found["state"] = EMPTY
         try:
             facts = msgspec.convert(found, cls, strict=False)
-        except msgspec.ValidationError:
+        except (msgspec.ValidationError, UnicodeEncodeError):
             return None
-        return facts if FIRST_YEAR <= facts.finished.year <= LAST_YEAR else None
+        return None if odd_time(facts) else facts
 
 
 def proves(dump: Entry | None, facts: Facts) -> bool:

@@ -2,7 +2,7 @@
 
 Both are small JSON documents with a format number. A reader refuses a newer format, and accepts fields that it does not
 know within its own. What stands in a record is checked here, by type and against the name it was found under: a record
-that does not fit is damaged, and proves nothing.
+that does not fit is damaged, and proves nothing. So no text of a manifest can move a terminal, whoever wrote it.
 """
 
 import json
@@ -13,11 +13,13 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 import msgspec
 
+from exporter.days.wording import misfit, odd_time
 from exporter.errors import DamagedError, PermanentError
 from exporter.window import HOURS_A_DAY
 
 FORMAT = 2
-FIRST_YEAR, LAST_YEAR = 2001, 2100
+LAST_FORMAT = 9999
+"""A number above it is none: 5,000 digits cannot even be printed."""
 PROVISIONAL: Literal["provisional"] = "provisional"
 FINAL: Literal["final"] = "final"
 EMPTY: Literal["empty"] = "empty"
@@ -26,29 +28,34 @@ SETTLED = frozenset({FINAL, EMPTY})
 DAMAGED = DamagedError.kind
 """The kind of a failure record that tells of stored bytes which do not fit their manifest."""
 
-State = Literal["provisional", "final", "empty"]
-Count = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+State = Annotated[Literal["provisional", "final", "empty"], msgspec.Meta(description="provisional, final or empty")]
+Day = Annotated[date, msgspec.Meta(description="a date like 2025-11-06")]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**62, description="a whole number of 0 or more")]
 Hour = Annotated[str, msgspec.Meta(pattern="^([01][0-9]|2[0-3])$")]
-Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
-Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-WindowHours = Annotated[int, msgspec.Meta(ge=1, le=HOURS_A_DAY)]
+Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", description="a SHA-256 in 64 small hexadecimal digits")]
+Moment = Annotated[datetime, msgspec.Meta(tz=True, description="a time with its zone, like 2025-11-07T02:00:00Z")]
+WindowHours = Annotated[int, msgspec.Meta(ge=1, le=HOURS_A_DAY, description="a whole number from 1 to 24")]
+Line = Annotated[str, msgspec.Meta(pattern="^[ -~]*$", max_length=300, description="at most 300 ASCII characters")]
+_UNSEEN = r"\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+Column = Annotated[str, msgspec.Meta(pattern=f"^[^{_UNSEEN}]*$", max_length=99)]
+Kind = Annotated[str, msgspec.Meta(pattern="^[a-z]{1,20}$", description="a word of at most 20 small letters")]
 
 
 @dataclass(frozen=True)
 class Source:
     """Amplitude's side: the host that was asked, and the project id found in the member names ("" if none)."""
 
-    url: str
-    project: str = ""
+    url: Line
+    project: Line = ""
 
 
 @dataclass(frozen=True)
 class WindowRecord:
     """One request's window as it was answered; ``start`` and ``end`` are hours, both inclusive."""
 
-    start: str
-    end: str
-    status: int
+    start: Line
+    end: Line
+    status: Count
     archive_bytes: Count
 
 
@@ -56,7 +63,7 @@ class FewerFound(TypedDict):
     """An export that found fewer events than are stored, and left the day as it was."""
 
     events: Count
-    run: NotRequired[str]
+    run: NotRequired[Line]
     at: NotRequired[Moment]
 
 
@@ -74,27 +81,27 @@ class Manifest:
     fewer events and left the day as it was.
     """
 
-    day: date
+    day: Day
     state: State
-    dump: str
+    dump: Line
     events: Count
     rejected: Count
     size: Count
     sha256: Sha256
-    hours: Mapping[Hour, Mapping[str, Count]]
+    hours: Mapping[Hour, Mapping[Line, Count]]
     windows: tuple[WindowRecord, ...]
     window_hours: WindowHours
     attempts: Count
     retries: Count
     source: Source
-    etag: str
-    run: str
+    etag: Line
+    run: Line
     started_at: Moment
     finished_at: Moment
-    version: str
-    event_days: Mapping[str, Count] = field(default_factory=dict)
-    schema: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    rejected_sha256: Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{64})?$")] = ""
+    version: Line
+    event_days: Mapping[Line, Count] = field(default_factory=dict)
+    schema: Mapping[Line, tuple[Column, ...]] = field(default_factory=dict)
+    rejected_sha256: Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{64})?$", description="a SHA-256, or empty")] = ""
     unusual: Count = 0
     window_days: Annotated[int, msgspec.Meta(ge=-1000, le=100_000)] = 1
     quiet_hours: tuple[Hour, ...] = ()
@@ -134,14 +141,18 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Failure:
-    """The last failure of a day; ``window_hours`` is the widest window that may be asked next time."""
+    """The last failure of a day; ``window_hours`` is the widest window that may be asked next time.
 
-    day: date
-    kind: Annotated[str, msgspec.Meta(pattern="^[a-z]{1,20}$")]
+    ``reason`` may quote what others wrote, and whoever can write to the store can have written it: `Days.failure` lets
+    it pass the door of foreign text.
+    """
+
+    day: Day
+    kind: Kind
     reason: str
     attempts: Count
     window_hours: WindowHours
-    run: str
+    run: Line
     failed_at: Moment
     format: int = FORMAT
 
@@ -180,7 +191,7 @@ def _document(text: bytes, where: str) -> dict[str, Any]:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise DamagedError(f"{where} is damaged: it is not a JSON object in UTF-8") from None
     number = document.get("format")
-    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+    if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number <= LAST_FORMAT:
         raise DamagedError(f"{where} is damaged: it has no format number")
     if number > FORMAT:
         raise PermanentError(f"{where} has format {number}, this version knows {FORMAT}. Update the exporter")
@@ -193,10 +204,9 @@ def _converted[Record: (Manifest, Failure)](
     try:
         found = msgspec.convert(document, kind)
     except msgspec.ValidationError as error:
-        raise DamagedError(f"{where} is damaged: {error}") from error
-    moments = [value for value in vars(found).values() if isinstance(value, datetime)]
-    if any(not FIRST_YEAR <= moment.year <= LAST_YEAR for moment in moments):
-        raise DamagedError(f"{where} is damaged: one of its times is not of this century")
+        raise DamagedError(f"{where} is damaged: {misfit(error, kind)}") from None  # its words quote what they like
+    if name := odd_time(found):
+        raise DamagedError(f"{where} is damaged: its field `{name}` is not a time of this age")
     if found.day != day:
         raise DamagedError(f"{where} is damaged: it speaks of {found.day}, and its name of {day}")
     return found

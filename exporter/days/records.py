@@ -1,12 +1,13 @@
 """The records of a day, as they are read: checked by type, and against the names they were found under."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import NamedTuple
 
 from exporter.days.layout import Layout
 from exporter.days.manifest import DAMAGED, Failure, Manifest
 from exporter.errors import DamagedError, OtherSourceError
+from exporter.foreign import Foreign
 from exporter.store import Store
 from exporter.window import HOURS_A_DAY, day_end
 
@@ -21,10 +22,11 @@ class ManifestRead(NamedTuple):
 
 @dataclass(frozen=True)
 class Records:
-    """Manifests and failure records in ``store``, named by ``layout``."""
+    """Manifests and failure records in ``store``, named by ``layout``; their sentences pass the door ``foreign``."""
 
     store: Store
     layout: Layout
+    foreign: Foreign
 
     def manifest(self, day: date) -> ManifestRead:
         """Read the manifest of ``day``.
@@ -65,10 +67,11 @@ class Records:
             PermanentError: its format is newer than this version.
         """
         name = self.layout.failure(day)
-        stored = self.store.read(name)
-        if stored is None:
-            return None
         try:
-            return Failure.from_json(stored[0], name, day)
+            stored = self.store.read(name)
+            if stored is None:
+                return None
+            found = Failure.from_json(stored[0], name, day)
+            return replace(found, reason=self.foreign.sentence(found.reason))
         except DamagedError as error:
             return Failure(day, DAMAGED, str(error), 0, HOURS_A_DAY, "", day_end(day))

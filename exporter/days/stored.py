@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from exporter.days.coverage import Coverage, Row
@@ -16,6 +16,7 @@ from exporter.days.records import ManifestRead, Records
 from exporter.days.rules import Neighbours, StoredDay
 from exporter.dump import lines, read_back
 from exporter.errors import ExportError, OtherSourceError, PermanentError
+from exporter.foreign import Foreign
 from exporter.store import ANY, Entry, Store
 from exporter.window import OLDEST, days_of, yesterday_of
 
@@ -29,16 +30,20 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Days:
-    """The days of one project in ``store``, named by ``layout``; ``timing`` says when they are due."""
+    """The days of one project in ``store``, named by ``layout``; ``timing`` says when they are due.
+
+    ``foreign`` is the door that stored sentences pass when they are read.
+    """
 
     store: Store
     layout: Layout
     timing: Timing
+    foreign: Foreign = field(default=Foreign(), repr=False, compare=False)
 
     @property
     def records(self) -> Records:
         """What is on record of each day."""
-        return Records(self.store, self.layout)
+        return Records(self.store, self.layout, self.foreign)
 
     def lock(self, day: date, run_id: str) -> AbstractContextManager[None]:
         """Hold ``day`` for the run. Raises DayHeldError."""

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, time
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import NamedTuple
-from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 import requests
@@ -20,8 +19,9 @@ from exporter.amplitude.connection import Adapter, Bounds, Timer
 from exporter.clock import Clock, Deadline
 from exporter.doctor.found import FAILED, OK, WARNING, Check
 from exporter.errors import RetriableError
+from exporter.foreign.addresses import read
 from exporter.foreign.proxies import proxy_problems
-from exporter.settings import Settings, is_loopback
+from exporter.settings import Settings
 from exporter.window import OLDEST, Window
 
 SOURCE = ("keys", "clock")
@@ -53,8 +53,9 @@ class _Session(requests.Session):
 
 def check_source(settings: Settings, clock: Clock) -> Iterator[Check]:
     """Ask Amplitude once."""
-    loopback = is_loopback(settings.base_url)
-    proxies = {} if loopback else {f"{scheme.upper()}_PROXY": address for scheme, address in getproxies().items()}
+    proxies = (
+        {} if _here(settings) else {f"{scheme.upper()}_PROXY": address for scheme, address in getproxies().items()}
+    )
     wrong = " ".join(proxy_problems(proxies)) if settings.api_key and settings.secret_key else "see settings"
     if wrong:
         yield Check("keys", FAILED, f"not tried: {wrong}")
@@ -70,9 +71,15 @@ def check_source(settings: Settings, clock: Clock) -> Iterator[Check]:
     yield _judge_clock(answer.date, answer.now)
 
 
+def _here(settings: Settings) -> str:
+    """The host where Amplitude is imitated on this machine; empty for a real one."""
+    address = read(settings.base_url)
+    return address.host if address and address.loopback else ""
+
+
 def _ask(settings: Settings, clock: Clock) -> _Answer:
     timer = Timer(clock, BOUNDS)
-    no_proxy = {"no_proxy": urlsplit(settings.base_url).hostname or ""} if is_loopback(settings.base_url) else {}
+    no_proxy = {"no_proxy": here} if (here := _here(settings)) else {}
     with _Session() as session:
         session.auth = (settings.api_key, settings.secret_key)  # so that ~/.netrc has no say
         session.mount(f"{settings.base_url}/", Adapter(timer))

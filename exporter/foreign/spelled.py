@@ -9,6 +9,8 @@ from dataclasses import dataclass
 SHORTEST_SECRET = 4
 """Characters. Blanking a shorter one would spoil half of all sentences, and guard nothing."""
 _SHORTEST_CORE = 6
+SHORTEST_HALF = 8
+"""Characters at a text's end that are blanked where they may be the beginning of a secret."""
 LAYERS = 3
 _ESCAPED = re.compile(
     rb"(?:%|\\x)([0-9a-f]{2})|\\u([0-9a-f]{4})|&#x([0-9a-f]{1,6});|&#([0-9]{1,7});|&(amp|lt|gt|quot|apos);"
@@ -51,6 +53,19 @@ class Spelled:
             while start >= 0:
                 yield self.edges[places[start]], self.edges[places[start + len(needle) - 1] + 1]
                 start = packed.find(needle, start + 1)
+            if half := _half_at_end(packed, needle):  # somebody else cut the text: a library, a server
+                yield self.edges[places[-half]], self.edges[places[-1] + 1]
+
+
+def _half_at_end(packed: bytes, needle: bytes) -> int:
+    """How many bytes at the end are the beginning of the needle, if they are enough to tell."""
+    end = packed[-SHORTEST_HALF:]
+    size = needle.rfind(end) + SHORTEST_HALF if len(end) == SHORTEST_HALF else 0
+    while size >= SHORTEST_HALF:
+        if packed.endswith(needle[:size]):
+            return size
+        size = needle.rfind(end, 0, size - 1) + SHORTEST_HALF
+    return 0
 
 
 def _meant(match: re.Match[bytes]) -> bytes:

@@ -19,9 +19,8 @@ Show = Callable[[str], str]
 
 
 def secrets_of(settings: Settings) -> tuple[str, ...]:
-    """What the settings keep secret: the keys, both together as they are sent, the emulator's connection string."""
-    pair = settings.api_key, settings.secret_key
-    return (*pair, ":".join(pair), settings.storage_connection_string)
+    """What the settings keep secret: the keys, both together as they are sent, what is secret of the emulator's."""
+    return settings.secrets
 
 
 def showing(settings: Settings) -> Show:

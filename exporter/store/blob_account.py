@@ -11,10 +11,12 @@ from azure.identity import DefaultAzureCredential
 from azure.storage.blob import BlobServiceClient, ContainerClient, ExponentialRetry
 
 from exporter.errors import SettingsError
+from exporter.foreign.addresses import connecting
 from exporter.store.blob_draft import BLOCK
 from exporter.store.blob_errors import explained
+from exporter.store.blob_identity import Identity, TokenTransport
 from exporter.store.blob_lease import LEASE_SECONDS
-from exporter.store.blob_transport import Transport, Waits, host_of, is_loopback
+from exporter.store.blob_transport import Transport, Waits
 
 # Its warnings, many lines each, say what the error says that follows them.
 logging.getLogger("azure.identity").setLevel(logging.ERROR)
@@ -66,15 +68,16 @@ def open_container(account: Account) -> Iterator[ContainerClient]:
 
 
 def _by_identity(account: Account, opened: contextlib.ExitStack) -> BlobServiceClient:
-    if not account.url.startswith("https://") or not host_of(account.url):
+    address = connecting(account.url)
+    if address is None or address.scheme != "https":
         raise SettingsError(
             "EXPORT_STORAGE_URL: an identity's token goes to a plain https:// address only. Write https:// and the "
             "account's host; for an emulator without TLS, set a connection string instead"
         )
-    wire = Transport(_TOKEN_WAITS, own=False)  # one for all credentials of the chain, which close it each
+    wire = TokenTransport(_TOKEN_WAITS, own=False)  # one for all credentials of the chain, which close it each
     opened.callback(wire.session.close)
     tries = {**_TOKEN_TRIES, "timeout": TOKEN_SECONDS}
-    identity = opened.enter_context(DefaultAzureCredential(transport=wire, **tries))
+    identity = Identity(opened.enter_context(DefaultAzureCredential(transport=wire, **tries)), wire)
     identity.get_token(STORAGE_SCOPE)  # once, here: the SDK would retry a missing token for minutes
     return BlobServiceClient(account.url, identity, **_client_options(account.waits))
 
@@ -86,7 +89,9 @@ def _emulator(account: Account) -> BlobServiceClient:
         raise SettingsError(
             "EXPORT_STORAGE_CONNECTION_STRING is not a connection string. For the emulator: UseDevelopmentStorage=true"
         ) from None  # the SDK's message may show the key
-    if not is_loopback(host_of(f"{service.scheme}://{service.primary_hostname}")):
+    hosts = filter(None, (service.primary_hostname, service.secondary_hostname))
+    ends = [connecting(f"{service.scheme}://{host}") for host in hosts]
+    if not all(end and end.loopback for end in ends):
         service.close()
         raise SettingsError(
             "EXPORT_STORAGE_CONNECTION_STRING is for the emulator on this machine, and leads to another one. For Azure "

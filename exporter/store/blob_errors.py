@@ -8,13 +8,14 @@ from http import HTTPStatus
 from azure.core.exceptions import AzureError, ClientAuthenticationError, ResourceNotFoundError, ServiceRequestError
 
 from exporter.errors import LostRaceError, StoreError
-from exporter.foreign import printable
+from exporter.foreign import LONGEST_QUOTE, Foreign
 
 ROLE = "Storage Blob Data Contributor"
 RACE_LOST = frozenset(
     {"ConditionNotMet", "TargetConditionNotMet", "BlobAlreadyExists", "InvalidBlockList", "UnsatisfiableCondition"}
 )
-_LONGEST = 400
+_LONGEST = LONGEST_QUOTE
+_LONGEST_READ = 1 << 14
 _TAIL = re.compile(r"\s*(ErrorCode:|To mitigate this issue).*", re.DOTALL)
 """Where the words of Azure's errors end; the rest repeats them in XML, or is a link."""
 _CAUSE = "AADSTS"
@@ -27,8 +28,11 @@ _NOT_SET_UP = (
     "azure-identity-broker",
 )
 """What a credential says that was not even tried: in Azure most of them."""
+SECRET_HEADERS = frozenset({"authorization", "x-identity-header", "x-ms-copy-source-authorization"})
+"""Headers of a request that hold what must not be shown."""
 _NO_CODE = re.compile(r"[^A-Za-z0-9_-]")
 _LONGEST_CODE = 60
+_CODE = re.compile(rf"[A-Za-z]{{0,{_LONGEST_CODE}}}")
 
 
 @contextmanager
@@ -79,8 +83,8 @@ def headers_of(metadata: Mapping[str, str]) -> dict[str, str]:
 
 def _words_of(error: AzureError) -> str:
     """What Azure says, in one line. An identity's long error ends with its cause; a storage error begins with it."""
-    text = _TAIL.sub("", str(error))
-    words = printable(text)
+    text, foreign = _TAIL.sub("", str(error)[:_LONGEST_READ]), Foreign(_sent_with(error))
+    words = foreign.line(text)
     if len(words) <= _LONGEST:
         return words
     if not isinstance(error, ClientAuthenticationError) or code_of(error):
@@ -88,14 +92,27 @@ def _words_of(error: AzureError) -> str:
     if _CAUSE in words:
         return f"... {words[words.rfind(_CAUSE) :][:_LONGEST]}"
     tried = [attempt for attempt in text.split("\n\t") if not any(idle in attempt for idle in _NOT_SET_UP)]
-    return f"... {printable(' '.join(tried))[-_LONGEST:]}"
+    return f"... {foreign.line(' '.join(tried))[-_LONGEST:]}"
 
 
 def code_of(error: AzureError) -> str:
     """Azure's short name for what is wrong, e.g. BlobNotFound; "" where it gives none."""
     code = getattr(error, "error_code", None)
     code = str(getattr(code, "value", code) or "")  # the SDK gives an enum's member for the codes it knows
-    return _NO_CODE.sub("", code)[:_LONGEST_CODE]  # and any server's words for all others
+    if not _CODE.fullmatch(code):  # and any server's words for all others, perhaps our token
+        code = Foreign(_sent_with(error)).line(code)
+    return _NO_CODE.sub("", code)[:_LONGEST_CODE]
+
+
+def _sent_with(error: BaseException) -> Iterator[str]:
+    """The credentials of the request that an error is about, or one that led to it: whoever answered knows them."""
+    seen: BaseException | None = error
+    while seen is not None:
+        request = getattr(getattr(seen, "response", None), "request", None)
+        for name, value in (getattr(request, "headers", None) or {}).items():
+            if name.lower() in SECRET_HEADERS:
+                yield from (str(value), str(value).rpartition(" ")[2])
+        seen = seen.__cause__ or seen.__context__
 
 
 def _advice(error: AzureError, status: int | None, code: str) -> str:

@@ -11,12 +11,15 @@ from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsE
 from azure.storage.blob import BlobClient, BlobLeaseClient
 
 from exporter.errors import DayHeldError
+from exporter.foreign import printable
 from exporter.store.blob_errors import code_of, headers_of, if_there
 
 LEASE_SECONDS = 60
 RENEWALS = 3
 """A lease is renewed three times in its length, and four times as often after a renewal that failed."""
 _SOONER = 4
+LONGEST_RUN = 200
+"""Characters of a run's id that are shown."""
 _HELD = frozenset({"LeaseAlreadyPresent", "LeaseIdMissing"})
 _LOST = frozenset(
     {
@@ -98,7 +101,7 @@ def _take(blob: BlobClient, seconds: int) -> BlobLeaseClient:
 
 def _holder(blob: BlobClient) -> str:
     found = if_there(blob.get_blob_properties)
-    return str((found.metadata or {}).get("run") or "") if found else ""
+    return printable(str((found.metadata or {}).get("run") or "")[:LONGEST_RUN]) if found else ""
 
 
 def _renew(blob: BlobClient, lease: BlobLeaseClient, seconds: int, stop: threading.Event) -> None:

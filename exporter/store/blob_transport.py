@@ -4,7 +4,6 @@ One figure for connecting and another for sending a block; `~/.netrc` is not rea
 longer than the exporter's patience.
 """
 
-import ipaddress
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +12,6 @@ from requests import PreparedRequest, Session
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Retry
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import LocationParseError
-from urllib3.util import parse_url
 
 PIECE = 256 << 10
 """Bytes read at a time, the storage SDK's own figure."""
@@ -53,30 +50,6 @@ class Transport(RequestsTransport):  # type: ignore[misc]  # the SDK loads this 
     def sleep(self, duration: float) -> None:
         """Wait between two tries."""
         super().sleep(min(duration, self._again))
-
-
-def host_of(url: str) -> str:
-    """The host that a request to ``url`` goes to, by the parser that connects; "" where the URL is no plain one.
-
-    Other parsers disagree with it on addresses that hold a backslash and the like, so none of theirs is asked. A
-    plain URL has no user, no query and no fragment.
-    """
-    try:
-        parts = parse_url(url)
-    except LocationParseError:
-        return ""
-    plain = parts.auth is None and parts.query is None and parts.fragment is None
-    return (parts.host or "").strip("[]").lower() if plain else ""
-
-
-def is_loopback(host: str) -> bool:
-    """Whether ``host`` is this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _session(write_seconds: float) -> Session:

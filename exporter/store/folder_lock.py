@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from exporter.errors import DayHeldError, StoreError
+from exporter.foreign import printable
 from exporter.store.folder_files import FILE_MODE, linked, private
 
 try:
@@ -86,7 +87,7 @@ def locked_file(name: str, folder: int, shown: Path, run: str) -> BinaryIO:
         elif _shared(file.fileno()):
             threading.Event().wait(_LOOKERS_STAY)
         else:
-            holder = file.read().decode("ascii", "replace")
+            holder = printable(file.read(LONGEST_RUN).decode("ascii", "replace"))
             file.close()
             break
         file.close()

@@ -74,6 +74,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixtur
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "urllib3")  # the app, which other tests import, makes it quieter
 
 
 def shown_by(client: AmplitudeClient, caplog: pytest.LogCaptureFixture) -> str:

@@ -58,7 +58,7 @@ def test_a_damaged_manifest_is_told_and_can_be_replaced(store: Store) -> None:
     assert stored.damage == "manifests/20251106_0000.json is damaged: it is not a JSON object in UTF-8"
 
 
-@pytest.mark.parametrize("name", ["../secret.txt", "/etc/passwd", "20251107_0000_ampl_dump.json", "x" * 10_000])
+@pytest.mark.parametrize("name", ["../secret.txt", "/etc/passwd", "20251107_0000_ampl_dump.json", "x" * 300])
 def test_a_manifest_that_points_elsewhere_is_damaged(store: Store, name: str) -> None:
     """It is not followed, and not quoted."""
     put(store, replace(STORED, dump=name))
@@ -226,6 +226,10 @@ def test_a_record_that_is_too_large_is_damaged(store: Store) -> None:
     stored = days_on(store).stored(DAY)
     assert "more than the 4194304 that a record may have" in stored.damage
     assert stored.manifest_etag == etag
+    store.write(LAYOUT.failure(DAY), b" " * (LARGEST_READ + 1), seen=None, metadata={})
+    failure = days_on(store).failure(DAY)
+    assert failure
+    assert failure.kind == DAMAGED
 
 
 def test_a_dump_of_another_project_that_was_never_proven_tells_so() -> None:

@@ -11,6 +11,7 @@ from tests.infra.deployed import NARROW, Deployment, Role, below_group
 
 COMMAND_LINE_ONLY = {
     "EXPORT_STORAGE_CONNECTION_STRING",
+    "EXPORT_STORAGE_SUFFIX",
     "EXPORT_DATA_DIR",
     "EXPORT_LOG_DIR",
     "EXPORT_LOG_DAYS",

@@ -18,7 +18,7 @@ from azure.storage.blob import ContainerClient
 from exporter.store.blob import open_blob_store
 from exporter.store.blob_account import Account
 from exporter.store.blob_draft import BLOCK, IN_FLIGHT
-from exporter.store.blob_transport import Transport, Waits, host_of, is_loopback
+from exporter.store.blob_transport import Transport, Waits
 from tests.azure.azurite import ACCOUNT, Azurite
 from tests.kit.blobs import DUMP, sent_bytes
 from tests.store.contract import METADATA
@@ -182,27 +182,3 @@ def test_three_blocks_at_two_megabits(
 def text_of_container(container: ContainerClient) -> bytes:
     """The dump, read past the slow line."""
     return bytes(container.download_blob(DUMP).readall())
-
-
-@pytest.mark.parametrize(
-    ("url", "host"),
-    [
-        ("https://account.blob.core.windows.net", "account.blob.core.windows.net"),
-        ("https://ACCOUNT.blob.core.windows.net:443/", "account.blob.core.windows.net"),
-        ("http://127.0.0.1:10000/devstoreaccount1", "127.0.0.1"),
-        ("http://[::1]:10000/x", "::1"),
-        ("http://evil.example\\[::1]", "evil.example"),
-        ("http://evil.example\\@127.0.0.1/", "evil.example"),
-        ("http://127.0.0.1?@x", ""),
-        ("http://127.0.0.1#@x", ""),
-        ("http://user@127.0.0.1", ""),
-        ("http://127.0.0.1@evil.example/", ""),
-        ("http://[::1", ""),
-        ("http://", ""),
-        ("", ""),
-    ],
-)
-def test_the_host_is_the_one_that_is_connected_to(url: str, host: str) -> None:
-    """An address is judged by the parser that connects; one that is no plain address has no host."""
-    assert host_of(url) == host
-    assert is_loopback(host_of(url)) == (host in ("127.0.0.1", "::1"))

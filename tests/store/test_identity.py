@@ -160,8 +160,12 @@ def test_closed_firewall(env: dict[str, str], tmp_path: Path) -> None:
 
 def test_unknown_name(env: dict[str, str]) -> None:
     """An account's name that does not resolve: the line names the setting, after seconds, not minutes."""
-    line = refused_line(env | {"EXPORT_STORAGE_URL": "https://no-such-account.invalid"}, "status")
-    assert "no-such-account.invalid" in line
+    nowhere = {
+        "EXPORT_STORAGE_URL": "https://nosuchaccount.storage.invalid",
+        "EXPORT_STORAGE_SUFFIX": "storage.invalid",
+    }
+    line = refused_line(env | nowhere, "status")
+    assert "nosuchaccount.storage.invalid" in line
     assert "Is EXPORT_STORAGE_URL spelt right, does its name resolve" in line
 
 

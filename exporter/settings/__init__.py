@@ -1,19 +1,18 @@
 """Settings from the environment or `.env`: every problem named at once, secrets never shown."""
 
 import dataclasses
-import difflib
-import ipaddress
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
-from urllib.parse import urlsplit
 
 import msgspec
 
 from exporter.errors import SettingsError
-from exporter.foreign.proxies import proxy_problems
+from exporter.foreign import Foreign
+from exporter.foreign.connections import connection_problem, connection_secrets
+from exporter.foreign.proxies import proxy_problems, proxy_secrets
+from exporter.settings import words
 
 MEGABYTE = 1_000_000
 LEAST_TMP_MB = 100
@@ -22,13 +21,16 @@ Seconds = Annotated[float, msgspec.Meta(ge=0, le=60)]
 DayCount = Annotated[int, msgspec.Meta(ge=0, le=36500)]
 
 
-def _setting(name: str, meaning: str, default: Any = "", *, secret: bool = False) -> Any:
-    return field(default=default, repr=not secret, metadata={"name": name, "meaning": meaning, "secret": secret})
+def _setting(
+    name: str, meaning: str, default: Any = "", *, secret: bool = False, allowed: str = "", example: str = ""
+) -> Any:
+    told = {"name": name, "meaning": meaning, "secret": secret, "allowed": allowed, "example": example}
+    return field(default=default, repr=not secret, metadata=told)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What can be set. The metadata of each field holds the variable's name and what it means."""
+    """What can be set. The metadata of each field holds the variable's name, what it means, and what is allowed."""
 
     api_key: str = _setting("AMP_API_KEY", "the project's API key", secret=True)
     secret_key: str = _setting("AMP_SECRET_KEY", "the project's secret key", secret=True)
@@ -46,22 +48,35 @@ class Settings:
         "the storage emulator (`UseDevelopmentStorage=true`); the container is created. Not together with the URL",
         secret=True,
     )
-    container: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9](?!.*--)[a-z0-9-]{1,61}[a-z0-9]$")] = _setting(
-        "EXPORT_CONTAINER", "the container in the account", "amplitude"
+    storage_suffix: str = _setting(
+        "EXPORT_STORAGE_SUFFIX",
+        "what follows the account in `EXPORT_STORAGE_URL`, if it is no suffix of Azure's public cloud, China's or the "
+        "US government's",
     )
-    prefix: Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z0-9_-]+/)*$")] = _setting(
+    container: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9](?!.*--)[a-z0-9-]{1,61}[a-z0-9]$")] = _setting(
+        "EXPORT_CONTAINER",
+        "the container in the account",
+        "amplitude",
+        allowed="3 to 63 small letters, digits and single hyphens, with a letter or a digit at both ends",
+    )
+    prefix: Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z0-9_-]+/)*$", max_length=200)] = _setting(
         "EXPORT_PREFIX",
         "goes before every name and ends with a slash, e.g. `web/`: keeps several Amplitude projects apart",
+        allowed="at most 200 letters, digits, _ and -, in parts that end with a slash",
+        example="web/",
     )
     data_dir: Path = _setting("EXPORT_DATA_DIR", "the local store's folder", Path("data"))
     data_outfile: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,60}$")] = _setting(
-        "EXPORT_DATA_OUTFILE", "the last part of a dump's name", "ampl_dump"
+        "EXPORT_DATA_OUTFILE", "the last part of a dump's name", "ampl_dump", allowed="1 to 60 letters, digits, _ and -"
     )
     log_dir: Path | None = _setting("EXPORT_LOG_DIR", "log files of command-line runs; empty: none", Path("logs"))
     log_days: DayCount = _setting("EXPORT_LOG_DAYS", "days that log files are kept; 0 keeps all", 90)
     ping_url: str = _setting("EXPORT_PING_URL", "told how a run starts and ends (Healthchecks)", secret=True)
     log_level: Annotated[str, msgspec.Meta(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = _setting(
-        "EXPORT_LOG_LEVEL", "`DEBUG`, `INFO`, `WARNING` or `ERROR`", "INFO"
+        "EXPORT_LOG_LEVEL",
+        "`DEBUG`, `INFO`, `WARNING` or `ERROR`",
+        "INFO",
+        allowed="one of DEBUG, INFO, WARNING and ERROR, in capitals",
     )
     max_attempts: Annotated[int, msgspec.Meta(ge=1, le=5)] = _setting(
         "EXPORT_MAX_ATTEMPTS", "requests for one window at most, whatever goes wrong (1 to 5)", 5
@@ -93,7 +108,10 @@ class Settings:
         2,
     )
     schedule: Annotated[str, msgspec.Meta(pattern=r"^\S+( \S+){5}$")] = _setting(
-        "EXPORT_SCHEDULE", "the timer of the function app, six fields, UTC", "0 0 2 * * *"
+        "EXPORT_SCHEDULE",
+        "the timer of the function app, six fields, UTC",
+        "0 0 2 * * *",
+        allowed="six fields with a space between them: second, minute, hour, day, month, weekday",
     )
 
     @classmethod
@@ -105,43 +123,49 @@ class Settings:
         """
         hints = get_type_hints(cls, include_extras=True)
         given: dict[str, Any] = {}
-        problems: list[str] = []
+        wrong: list[tuple[dataclasses.Field[Any], str]] = []
         for item in dataclasses.fields(cls):
-            name, text = item.metadata["name"], values.get(item.metadata["name"], "").strip()
-            if text:
-                try:
-                    given[item.name] = _convert(text, hints[item.name])
-                except ValueError as error:
-                    shown = "" if item.metadata["secret"] else f" (it is {text!r})"
-                    problems.append(f"{name}: {error}{shown}. It means: {item.metadata['meaning']}")
+            text = values.get(item.metadata["name"], "").strip()
+            try:
+                given |= {item.name: _convert(text, hints[item.name])} if text else {}
+            except ValueError:  # its words are the library's
+                wrong.append((item, text))
         if values.get("EXPORT_LOG_DIR", "unset").strip() == "":
             given["log_dir"] = None
         settings = cls(**given)
-        problems += settings._contradictions(keys_needed=keys_needed) + proxy_problems(values)
+        foreign = Foreign((*settings.secrets, *proxy_secrets(values))) if wrong else Foreign()
+        problems = [words.wrong_value(item, hints[item.name], text, foreign) for item, text in wrong]
+        problems += filter(None, settings._contradictions(keys_needed=keys_needed))
+        problems += proxy_problems(values)
         if problems:
             raise SettingsError("\n".join(problems + unknown_names(values)))
         return settings
 
-    def _contradictions(self, *, keys_needed: bool) -> list[str]:
-        problems = []
+    def _contradictions(self, *, keys_needed: bool) -> Iterator[str]:
         for name, value in (("AMP_API_KEY", self.api_key), ("AMP_SECRET_KEY", self.secret_key)):
-            if keys_needed and value.startswith("@Microsoft.KeyVault("):
-                problems.append(
-                    f"{name}: the Key Vault reference is not resolved yet. Look at the app's environment variables in "
-                    "the portal: the identity may lack the role Key Vault Secrets User, or the secret is not there yet"
-                )
-            elif value and not (value.isascii() and value.isprintable()):
-                problems.append(f"{name}: it holds a character that no key has. Copy it once more, without quotes")
-            elif keys_needed and not value:
-                where = "Put it into .env or the environment (Amplitude: Settings, Projects)"
-                problems.append(f"{name} is missing. {where}")
-        problems += _url_problems("AMP_BASE_URL", self.base_url) or _path_problems("AMP_BASE_URL", self.base_url)
-        for name, url in (("EXPORT_STORAGE_URL", self.storage_url), ("EXPORT_PING_URL", self.ping_url)):
-            problems += _url_problems(name, url) if url else []
-        if self.storage_url and self.storage_connection_string:
-            both = "EXPORT_STORAGE_URL and EXPORT_STORAGE_CONNECTION_STRING are both set"
-            problems.append(f"{both}. Keep the URL for Azure, or the connection string for the emulator")
-        return problems
+            yield words.key_problem(name, value, needed=keys_needed)
+        yield words.source_problem("AMP_BASE_URL", self.base_url)
+        yield words.suffix_problem("EXPORT_STORAGE_SUFFIX", self.storage_suffix)
+        if self.storage_url:
+            yield words.storage_problem("EXPORT_STORAGE_URL", self.storage_url, self.storage_suffix)
+        if self.ping_url:
+            yield words.ping_problem("EXPORT_PING_URL", self.ping_url)
+        text = self.storage_connection_string
+        if text and (problem := connection_problem(text)):
+            yield f"EXPORT_STORAGE_CONNECTION_STRING: {problem}"
+        if text and self.storage_url:
+            yield (
+                "EXPORT_STORAGE_URL and EXPORT_STORAGE_CONNECTION_STRING are both set. Keep the URL for Azure, or the "
+                "connection string for the emulator"
+            )
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not be shown, as it is and as it is sent. For the door of foreign text."""
+        pair = self.api_key, self.secret_key
+        return tuple(
+            filter(None, (*pair, ":".join(pair), *connection_secrets(self.storage_connection_string), self.ping_url))
+        )
 
     @property
     def archive_limit(self) -> int:
@@ -164,55 +188,18 @@ SETTING_NAMES = frozenset(item.metadata["name"] for item in dataclasses.fields(S
 
 def unknown_names(values: Mapping[str, str]) -> list[str]:
     """A warning for each name that looks like a setting and is none, with the nearest known one."""
-    warnings = []
-    for name in sorted(values):
-        if name.startswith(("EXPORT_", "AMP_")) and name not in SETTING_NAMES:
-            near = difflib.get_close_matches(name, SETTING_NAMES, 1)
-            hint = f", did you mean {near[0]}?" if near else ""
-            warnings.append(f"{name} is not a setting of this exporter{hint}")
-    return warnings
-
-
-def is_loopback(url: str) -> bool:
-    """Whether ``url`` points at this machine."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return words.unknown_names(values, SETTING_NAMES)
 
 
 def _convert(text: str, kind: Any) -> Any:
+    """The value that a text stands for.
+
+    Raises:
+        ValueError: it stands for none.
+    """
     if kind in (Path, Path | None):
+        if not text.isprintable():
+            raise ValueError
         return Path(text)
-    try:
-        value = msgspec.convert(text, kind, strict=False)
-    except msgspec.ValidationError as error:
-        text = str(error)
-        raise ValueError("this form is not allowed" if "matching regex" in text else text) from None
-    return value.rstrip("/") if isinstance(value, str) and re.match("https?://", value) else value
-
-
-def _path_problems(name: str, url: str) -> list[str]:
-    path = urlsplit(url).path
-    return [f"{name}: write scheme and host only, without {path}"] if path not in ("", "/") else []
-
-
-def _url_problems(name: str, url: str) -> list[str]:
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # read only here, and only here is it checked
-    except ValueError:
-        return [f"{name}: it cannot be read as an address. Write https:// and a host, without a path"]
-    if parts.username or parts.password:
-        return [
-            f"{name}: a URL with a user or a password in it is refused. Keys go into AMP_API_KEY and AMP_SECRET_KEY"
-        ]
-    if parts.scheme == "https" and parts.hostname and not parts.query and not parts.fragment:
-        return []
-    if parts.scheme == "http" and is_loopback(url):
-        return []
-    shown = f" (its host is {parts.hostname})" if parts.hostname else ""  # the rest may hold a secret
-    return [f"{name}: not a plain https:// address{shown}; http is allowed to this machine only"]
+    value = msgspec.convert(text, kind, strict=False)
+    return value.rstrip("/") if isinstance(value, str) and value.startswith(("http://", "https://")) else value
