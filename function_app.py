@@ -19,7 +19,7 @@ from exporter.days.due import due_days
 from exporter.doctor.checks import check_all
 from exporter.errors import ExportError, SettingsError
 from exporter.pages import page
-from exporter.pages.shown import secrets_of, showing
+from exporter.pages.shown import showing
 from exporter.report import quiet_libraries
 from exporter.run import tell_coverage
 from exporter.settings import Settings, unknown_names
@@ -215,5 +215,5 @@ def _settings(*, keys_needed: bool = True) -> Settings:
     if not (settings.storage_url or settings.storage_connection_string):
         raise SettingsError("EXPORT_STORAGE_URL is missing: the app's own disk is no place for dumps")
     logging.getLogger("exporter").setLevel(settings.log_level)
-    telemetry.hide(secrets_of(settings))
+    telemetry.hide(settings.secrets)
     return settings

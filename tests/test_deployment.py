@@ -18,6 +18,7 @@ from exporter.app.api import HEADERS
 from exporter.settings import SETTING_NAMES, Settings
 from exporter.store.blob_lease import LEASE_SECONDS
 from tests.functions_host.deployed import ROOT, SITE, deploy
+from tests.infra.promises import COMMAND_LINE_ONLY
 from tests.package.pythons import python_of
 
 FUNCTIONS = {
@@ -171,7 +172,7 @@ def test_a_night_has_several_chances() -> None:
 def test_the_example_settings_are_complete() -> None:
     """The example has every setting that the app reads, with its default, and no other name."""
     values = json.loads((ROOT / "local.settings.json.example").read_text())["Values"]
-    elsewhere = {"EXPORT_STORAGE_URL", "EXPORT_DATA_DIR", "EXPORT_LOG_DIR", "EXPORT_LOG_DAYS", "EXPORT_PING_URL"}
+    elsewhere = COMMAND_LINE_ONLY - {"EXPORT_STORAGE_CONNECTION_STRING"} | {"EXPORT_STORAGE_URL"}
     assert set(values) == SETTING_NAMES - elsewhere | {"FUNCTIONS_WORKER_RUNTIME", "AzureWebJobsStorage"}
     given = Settings.from_mapping(values)
     assert given.storage_connection_string == values["AzureWebJobsStorage"] == "UseDevelopmentStorage=true"

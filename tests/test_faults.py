@@ -379,7 +379,7 @@ def test_a_404_after_an_archive_that_broke_is_no_empty_day(place: Place) -> None
         error = failed(core, place)
         assert len(server.heads) == 5
     assert isinstance(error, RetriableError)
-    assert "status 404: nothing in the hours 01, 02 now, and there was before" in str(error)
+    assert "status 404: less in the hours 01, 02 now, and there was more before" in str(error)
 
 
 def test_an_archive_that_broke_leaves_no_event_twice(place: Place) -> None:

@@ -86,6 +86,7 @@ def test_local_commands_run(tmp_path: Path) -> None:
         )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "data" / "20251106_0000_ampl_dump.json").exists()
+    assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o600
     assert re.search(r"result.*\n\S+ +ok ", done.stdout)
 
 

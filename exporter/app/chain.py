@@ -140,7 +140,7 @@ def give_up(chain: Chain, days: Days, now: datetime, reason: str = WITHOUT_A_WOR
     """See that the failure of the first day is on record and in the log, after the platform gave up.
 
     What the last attempt left on record stands, else ``reason`` goes there. A record that cannot be read is itself the
-    failure.
+    failure; a newer exporter's record of one stands, too.
 
     Raises:
         ExportError: the store cannot be reached, so nothing is on record.
@@ -156,7 +156,11 @@ def give_up(chain: Chain, days: Days, now: datetime, reason: str = WITHOUT_A_WOR
             return
         failure = stored.failure
     if failure is None or failure.run != chain.run:
-        failure = days.record_failure(day, error, HOURS_A_DAY, chain.run, now)
+        try:
+            failure = days.record_failure(day, error, HOURS_A_DAY, chain.run, now)
+        except PermanentError as newer:  # what a newer exporter has put on record is left alone
+            log.error(report.day_failed(day, newer.kind, f"gave up after every attempt: {newer}"))
+            return
     log.error(report.day_failed(day, failure.kind, f"gave up after every attempt: {failure.reason}"))
 
 

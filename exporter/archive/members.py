@@ -69,12 +69,11 @@ def members(archive: BinaryIO, window: Window) -> list[Member]:
     return [found[place] for place in sorted(found)]
 
 
-def hours_named(archive: BinaryIO, window: Window) -> Iterator[int]:
-    """The hours of ``window`` that the directory of an archive that is not sound names, once for each member."""
-    for name in names_in(archive):
-        parsed = MEMBER.fullmatch(name)
-        if parsed and parsed["date"] == str(window.day) and window.holds(window.day, int(parsed["hour"])):
-            yield int(parsed["hour"])
+def hours_named(archive: BinaryIO, window: Window) -> list[int]:
+    """The hours of ``window`` that the directory of an archive that is not sound names, once for each part of them."""
+    found = (MEMBER.fullmatch(name) for name in names_in(archive))
+    places = {(int(one["hour"]), int(one["part"])) for one in found if one and one["date"] == str(window.day)}
+    return [hour for hour, _ in places if window.holds(window.day, hour)]
 
 
 def _member(entry: Entry, window: Window) -> Member:

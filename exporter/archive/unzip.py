@@ -71,6 +71,7 @@ class Tally:
         """Add what was found in one more window; its rejected lines are in the same place already."""
         self.members += window.members
         self.events += window.events
+        self.proven += window.proven
         add_days(self.event_days, window.event_days)
         self.projects |= window.projects
         self.columns.add(window.columns)

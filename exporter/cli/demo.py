@@ -1,14 +1,15 @@
 """The demo: one simulated day, exported to demo/, and what to type next. Reads no settings, touches no other folder."""
 
 import logging
-from itertools import islice
+from functools import partial
 from pathlib import Path
 
-from exporter.cli.call import DONE, FAILED, Call
+from exporter.cli.call import FAILED, Call
 from exporter.cli.display import Display
 from exporter.cli.logs import log_to_console, log_to_file
 from exporter.cli.show import print_table
 from exporter.days.manifest import Manifest
+from exporter.dump import lines
 from exporter.errors import DayHeldError
 from exporter.run import export_days
 from exporter.settings import Settings
@@ -18,6 +19,8 @@ from exporter.wiring import layout_of, new_run, open_exporter
 
 FOLDER = Path("demo")
 EVENTS_PER_HOUR = 400
+BLOCK = 1 << 16
+"""Bytes."""
 BY_HAND = r"(umask 077; printf 'AMP_API_KEY=\nAMP_SECRET_KEY=\n' > .env)"
 """Where the repository is not at hand."""
 
@@ -44,32 +47,30 @@ def demo(call: Call) -> int:
         held = isinstance(error, DayHeldError)
         print(f"The demo is at work in another terminal: {error}" if held else f"The demo failed: {error}")
         return FAILED
-    _show(result.done[0].manifest, settings, log_file)
-    _what_next(call.program)
-    return DONE
+    _tell(settings, result.done[0].manifest, log_file)
+    print("What to type next:")
+    todo = {
+        "install -m 600 .env.example .env"
+        if Path(".env.example").exists()
+        else BY_HAND: "then put the two keys into it",
+        f"{call.program} export": "yesterday, into data/",
+        f"{call.program} status": "what is there",
+    }
+    for words, what in todo.items():
+        print(f"  {words:<{max(map(len, todo))}}  # {what}")
+    return 0
 
 
-def _show(manifest: Manifest, settings: Settings, log_file: Path | None) -> None:
+def _tell(settings: Settings, manifest: Manifest, log_file: Path | None) -> None:
     dump = settings.data_dir / manifest.dump
     print("\n(The simulator answered 503 once, on purpose: that is the retry above.)")
     print(f"A simulated day of an Amplitude project, {manifest.day} (UTC), is in {dump}:\n")
-    lines = [(f"{hour}:00", found["members"], found["events"]) for hour, found in manifest.hours.items()]
-    print_table(("hour", "members", "events"), lines)
+    hours = [(f"{hour}:00", found["members"], found["events"]) for hour, found in manifest.hours.items()]
+    print_table(("hour", "members", "events"), hours)
     print(
         f"\n{manifest.events:,} events, {manifest.size:,} bytes, SHA-256 {manifest.sha256[:16]}..., {manifest.state}."
     )
     print(f"Its manifest: {settings.data_dir / layout_of(settings).manifest(manifest.day)}   The log: {log_file}")
-    with dump.open(encoding="utf-8") as text:
-        print(f"The first event: {''.join(islice(text, 1, 2))[:100]}...\n")
-
-
-def _what_next(program: str) -> None:
-    keys = "install -m 600 .env.example .env" if Path(".env.example").exists() else BY_HAND
-    todo = {
-        keys: "then put the project's two keys into it",
-        f"{program} export": "yesterday, into data/",
-        f"{program} status": "what is there",
-    }
-    print("What to type next:")
-    for words, what in todo.items():
-        print(f"  {words:<{max(map(len, todo))}}  # {what}")
+    with dump.open("rb") as content:
+        first = next(lines(iter(partial(content.read, BLOCK), b"")), b"").decode()
+    print(f"The first event: {first[:100]}...\n")

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from http.client import HTTPException
 
 from exporter.errors import ExportError
-from exporter.foreign.addresses import is_loopback
+from exporter.foreign.addresses import read
 from exporter.run.book import RunResult
 
 SECONDS = 10
@@ -35,7 +35,8 @@ class Ping:
         self._url = url.rstrip("/")
         tls = ssl.create_default_context(cafile=environment.get("REQUESTS_CA_BUNDLE") or None) if url else None
         handlers: list[urllib.request.BaseHandler] = [_NoRedirect(), urllib.request.HTTPSHandler(context=tls)]
-        if is_loopback(url):
+        address = read(url)
+        if address and address.loopback:
             handlers.append(urllib.request.ProxyHandler({}))
         self._open = urllib.request.build_opener(*handlers).open
 

@@ -18,14 +18,9 @@ Show = Callable[[str], str]
 """Gives a stored text as it may be shown."""
 
 
-def secrets_of(settings: Settings) -> tuple[str, ...]:
-    """What the settings keep secret: the keys, both together as they are sent, what is secret of the emulator's."""
-    return settings.secrets
-
-
 def showing(settings: Settings) -> Show:
     """Shows stored text in one line of printable characters, without what the settings keep secret."""
-    foreign = Foreign(secrets_of(settings))
+    foreign = Foreign(settings.secrets)
 
     @cache
     def show(text: str) -> str:

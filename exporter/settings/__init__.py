@@ -163,9 +163,8 @@ class Settings:
     def secrets(self) -> tuple[str, ...]:
         """What must not be shown, as it is and as it is sent. For the door of foreign text."""
         pair = self.api_key, self.secret_key
-        return tuple(
-            filter(None, (*pair, ":".join(pair), *connection_secrets(self.storage_connection_string), self.ping_url))
-        )
+        sent = *pair, ":".join(pair), *connection_secrets(self.storage_connection_string), self.ping_url
+        return tuple(filter(None, sent))
 
     @property
     def archive_limit(self) -> int:

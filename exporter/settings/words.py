@@ -65,14 +65,6 @@ def source_problem(name: str, url: str) -> str:
     return ""
 
 
-def ping_problem(name: str, url: str) -> str:
-    """What is wrong with an address that is told how a run ends: TLS, or this machine. Its path is the secret in it."""
-    address = read(url)
-    if address is None:
-        return _not_plain(name, url, "https://hc-ping.com/ID")
-    return "" if address.guarded else f"{name}: http is for this machine only. Write https://{address.host}/..."
-
-
 def storage_problem(name: str, url: str, suffix: str) -> str:
     """What is wrong with an address that an identity's token is sent to.
 
@@ -101,6 +93,15 @@ def storage_problem(name: str, url: str, suffix: str) -> str:
     if steps != [""] or address.port:
         return f"{name}: it has a path or a port. Write scheme and host only, for example https://{address.host}"
     return ""
+
+
+def ping_problem(name: str, url: str) -> str:
+    """What is wrong with the address that a run tells of itself. Nothing of it is quoted: it is a secret."""
+    address = read(url)
+    example = "https://hc-ping.com/<your check's UUID>"
+    if address is None:
+        return _not_plain(name, url, example)
+    return "" if address.guarded else f"{name}: http is for this machine only. Write for example {example}"
 
 
 def suffix_problem(name: str, suffix: str) -> str:

@@ -28,7 +28,7 @@ def spoilt(fault: Spoilt, members: Iterator[Member]) -> Iterator[Member]:
         return
     for first in members:
         if fault.kind == "bomb":
-            yield from (first, _bomb(first, fault.megabytes))
+            yield _bomb(first, fault.megabytes)
         else:
             yield from _SPOILT[fault.kind](first)
         break
@@ -49,9 +49,8 @@ def _flipped(body: bytes, from_end: int) -> bytes:
 
 
 def _bomb(member: Member, megabytes: int) -> Member:
-    """One more part of the hour: few bytes, many lines of blanks, as small gzip members one after another."""
-    name = re.sub(r"#\d+", "#9999", member.name)
-    return Member(name, gzip_of([_MEGABYTE_LINES]) * megabytes)
+    """The member, and after its lines few bytes that are many lines of blanks, as small gzip members."""
+    return replace(member, body=member.body + gzip_of([_MEGABYTE_LINES]) * megabytes)
 
 
 def _other_hour(member: Member) -> Member:

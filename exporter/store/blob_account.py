@@ -107,5 +107,6 @@ def _client_options(waits: Waits) -> dict[str, Any]:
             initial_backoff=0, increment_base=2, retry_total=4, retry_connect=2, random_jitter_range=1
         ),
         "transport": Transport(waits),
+        "permit_redirects": False,  # neither Azure nor the emulator has any: whoever sends one is somebody else
         "max_single_put_size": BLOCK,
     }

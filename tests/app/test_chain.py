@@ -473,15 +473,25 @@ def test_the_last_attempts_own_record_stands(store: MemoryStore, caplog: pytest.
     assert caplog.messages == ["day failed: day=2025-11-06 kind=retriable reason=gave up after every attempt: bad luck"]
 
 
-@pytest.mark.parametrize("name", [LAYOUT.manifest(DAY), LAYOUT.failure(DAY)])
-def test_what_cannot_be_read_is_the_failure(store: MemoryStore, caplog: pytest.LogCaptureFixture, name: str) -> None:
-    """A manifest or record of a newer version is named in a record that can be read."""
+def test_what_cannot_be_read_is_the_failure(store: MemoryStore, caplog: pytest.LogCaptureFixture) -> None:
+    """A manifest of a newer version is named in a record that can be read."""
+    name = LAYOUT.manifest(DAY)
     spoil(store, name)
     give_up_on(store)
     (stored, _) = store.read(LAYOUT.failure(DAY)) or (b"", "")
     failure = Failure.from_json(stored, LAYOUT.failure(DAY), DAY)
     assert (failure.kind, failure.attempts, name in failure.reason) == ("permanent", 1, True)
     assert f"gave up after every attempt: {name}" in caplog.text
+
+
+def test_the_record_of_a_newer_version_stands(store: MemoryStore, caplog: pytest.LogCaptureFixture) -> None:
+    """A failure that a newer version put on record is left alone, and the log says why the day was given up."""
+    name = LAYOUT.failure(DAY)
+    spoil(store, name)
+    before = store.read(name)
+    give_up_on(store)
+    assert store.read(name) == before
+    assert f"day failed: day=2025-11-06 kind=permanent reason=gave up after every attempt: {name}" in caplog.text
 
 
 @pytest.mark.parametrize("name", [LAYOUT.manifest(DAY), LAYOUT.failure(DAY)])

@@ -155,6 +155,16 @@ def test_what_is_read_is_read_alike_by_all_that_connect(url: str) -> None:
     assert (parts.scheme, str(parts.host).strip("[]"), parts.port) == ours
 
 
+@pytest.mark.parametrize(
+    "theirs", ["http://127.0.0.1:81", "http://evil.example:80", "https://127.0.0.1:80", "http://x@127.0.0.1:80"]
+)
+def test_a_parser_that_changes_its_mind_is_heard(theirs: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The grammar leaves no room for it today. Should a newer urllib3 read otherwise, nothing is connected to."""
+    assert connecting("http://127.0.0.1:80") == read("http://127.0.0.1:80")
+    monkeypatch.setattr("urllib3.util.parse_url", lambda _: parse_url(theirs))
+    assert connecting("http://127.0.0.1:80") is None
+
+
 STORAGE = {
     "https://myaccount1.blob.core.windows.net": "",
     "https://myaccount1.blob.core.chinacloudapi.cn/": "",

@@ -248,6 +248,7 @@ def test_a_token_goes_to_a_plain_https_address_only(
         "http://127.0.0.1.evil.example",
         "http://localhost.evil.example",
         "http://10.0.0.1:10000/devstoreaccount1",
+        "http://127.0.0.1/x;BlobSecondaryEndpoint=http://evil.example/x",
     ],
 )
 def test_a_connection_string_leads_to_this_machine_only(endpoint: str) -> None:
