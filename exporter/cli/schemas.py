@@ -105,7 +105,7 @@ def _schema(name: str, kind: type) -> dict[str, Any]:
 def _stored(schema: dict[str, Any], told: Mapping[str, str]) -> dict[str, Any]:
     """What is stored: the names of the document, each with what it means, and all of them are there."""
     fields = {"bytes" if name == "size" else name: field for name, field in schema["properties"].items()}
-    fields = {name: {"description": told[name]} | fields[name] for name in told}
+    fields = {name: fields[name] | {"description": what} for name, what in told.items()}
     always = [name for name in fields if name != "fewer_found"]
     return {"type": "object", "properties": fields, "required": always}
 

@@ -50,8 +50,8 @@ def test_a_night_costs_the_same_with_thousands_of_days(container: ContainerClien
     assert costs[0] == costs[1]
 
 
-def test_whose_store_it_is_costs_two_listings(container: ContainerClient, azurite: Azurite) -> None:
-    """A day that has no neighbour: a page of manifests, of which one is read, and one for what was before the day."""
+def test_whose_store_it_is_costs_the_same_with_many_days(container: ContainerClient, azurite: Azurite) -> None:
+    """A day without a neighbour in four days: eight looks, the oldest name, a page of names of which one is read."""
     store = BlobStore(container, 12_500_000)
     put_all(store, range(100, 130))
     days = days_on(store)
@@ -59,4 +59,4 @@ def test_whose_store_it_is_costs_two_listings(container: ContainerClient, azurit
     azurite.forget_traffic()
     assert days.neighbours(stored).source == SOURCE
     assert sum(sent.comp == "list" for sent in azurite.traffic()) == 2
-    assert len(azurite.traffic()) == 4
+    assert len(azurite.traffic()) == 8 + 2 + 1
