@@ -114,6 +114,7 @@ WRONG: dict[str, tuple[str, str, list[str]]] = {
     "EXPORT_DATA_DIR": ("a path of printable characters", "data", ["da\nta", "\0", "\udcff", "\x1b[2J"]),
     "EXPORT_DATA_OUTFILE": ("1 to 60 letters, digits, _ and -", "ampl_dump", ["a/b", "x" * 61, "a.json"]),
     "EXPORT_LOG_DIR": ("a path of printable characters", "logs", ["lo\rgs"]),
+    "EXPORT_LOG_DAYS": ("a whole number from 0 to 36500", "90", ["-1", "36501", "a week"]),
     "EXPORT_LOG_LEVEL": ("one of DEBUG, INFO, WARNING and ERROR, in capitals", "INFO", ["LOUD", "info", "10"]),
     "EXPORT_MAX_ATTEMPTS": ("a whole number from 1 to 5", "5", ["0", "6", "five", "1.5", "9" * 5000, "inf"]),
     "EXPORT_DELAY_SECONDS": ("a number from 0 to 60", "1", ["-1", "61", "nan", "inf", "1 s", "1e999"]),
@@ -138,6 +139,7 @@ JUDGED_BY_THEIR_WORDS = {
     "EXPORT_STORAGE_URL",
     "EXPORT_STORAGE_CONNECTION_STRING",
     "EXPORT_STORAGE_SUFFIX",
+    "EXPORT_PING_URL",
 }
 """Keys, tested below; addresses: tests/security/test_addresses.py."""
 

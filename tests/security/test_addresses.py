@@ -202,6 +202,18 @@ def test_a_token_goes_to_azures_accounts_only(url: str) -> None:
     assert "hush-hush" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "url", ["http://hc-ping.com/1-2", "https://hc-ping.com/1?x=hush", "https://a:hush@hc-ping.com/1", "hush"]
+)
+def test_an_address_to_ping_is_guarded_and_not_quoted(url: str) -> None:
+    """Its path is the secret: it goes over TLS, and stands in no message."""
+    with pytest.raises(SettingsError, match="EXPORT_PING_URL: ") as caught:
+        Settings.from_mapping(KEYS | {"EXPORT_PING_URL": url})
+    assert len(str(caught.value).splitlines()) == 1
+    assert "hush" not in str(caught.value)
+    assert "1-2" not in str(caught.value)
+
+
 def test_another_cloud_is_named_by_its_suffix() -> None:
     """Azure's own zones of accounts, too; the suffix opens nothing but itself."""
     for suffix in ("z12.blob.storage.azure.net", "Blob.local.azurestack.external"):
