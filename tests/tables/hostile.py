@@ -61,6 +61,10 @@ def early_lines() -> list[bytes]:
     ]
 
 
+DEEP = [line for line in LEGAL if line.startswith(b'{"deep"')]
+"""Deeper than Python's own reader goes, which is what tables are held against."""
+
+
 def odd_lines() -> list[bytes]:
     """One of each."""
     properties = b'"event_properties":{"price":3}'
@@ -93,7 +97,7 @@ def odd_lines() -> list[bytes]:
         event(23, location_lat=1e300, location_lng=-0.0, app=-1),
         event(24).replace(b'"app":100', b'"app":-0').replace(b"50.9375", b"50.93750"),
         b'{"event_type":"few columns","uuid":"uuid-few"}',
-        *LEGAL,
+        *(line for line in LEGAL if line not in DEEP),
     ]
 
 

@@ -13,7 +13,7 @@ from exporter.tables.columns import COLUMNS, NESTED, NUMBERS, OTHER, RAW, TIMES
 from exporter.tables.write import LONGEST_ROW, Written, write_table
 from tests.kit import dump_of
 from tests.kit.odd_lines import values
-from tests.tables.hostile import early_lines, event, odd_lines
+from tests.tables.hostile import DEEP, early_lines, event, odd_lines
 
 
 def table_of(lines: list[bytes], folder: Path, piece: int = 1 << 20) -> tuple[Written, list[dict[str, Any]]]:
@@ -61,6 +61,13 @@ def test_rows_give_back_each_event_of_the_odd_lines(tmp_path: Path) -> None:
     for row, line in zip(rows, lines, strict=True):
         check_row(row, line)
     assert written.raw == sum(row[RAW] is not None for row in rows)
+
+
+def test_however_deep_an_event_is_its_own_bytes_are_there(tmp_path: Path) -> None:
+    """Deeper than most readers go."""
+    written, rows = table_of(DEEP, tmp_path)
+    assert written.rows == len(rows) == len(DEEP) > 3
+    assert [row[OTHER].encode() for row in rows] == DEEP
 
 
 @pytest.mark.parametrize("piece", [1, 7, 1000])
