@@ -48,7 +48,7 @@ def test_every_function_with_a_key_is_named() -> None:
 
 
 def test_what_is_deployed_is_what_the_list_says() -> None:
-    """The four names of .funcignore."""
+    """The names of .funcignore."""
     rules = (ROOT / ".funcignore").read_text(encoding="utf-8").splitlines()
     allowed = {rule.removeprefix("!/").removesuffix("**") for rule in rules if rule.startswith("!/")}
     told = TEXT.partition("**Deployed is an allow-list**: ")[2].partition(". `.funcignore`")[0]
