@@ -8,18 +8,17 @@ from typing import Any, BinaryIO
 
 from azure.core import MatchConditions
 from azure.core.exceptions import AzureError
-from azure.storage.blob import BlobClient, BlobProperties, ContainerClient, ContentSettings
+from azure.storage.blob import BlobClient, BlobProperties, ContainerClient
 
 from exporter.errors import DamagedError
 from exporter.report import Progress, Step, no_progress
 from exporter.store import ANY, LARGEST_READ, Entry, gone, too_large
 from exporter.store.blob_account import Account, open_container
-from exporter.store.blob_draft import BlobDraft
+from exporter.store.blob_draft import BlobDraft, content_settings
 from exporter.store.blob_errors import explained, headers_of, if_there
 from exporter.store.blob_lease import LEASE_SECONDS, leased
 from exporter.store.names import checked, checked_prefix, is_name
 
-JSON = ContentSettings(content_type="application/json")
 LARGEST_PAGE = 5000
 """Blobs in an answer, as Azure has it."""
 
@@ -75,7 +74,9 @@ class BlobStore:
         blob = self._blob(name)
         with self._explained():
             try:
-                done = blob.upload_blob(content, metadata=headers_of(metadata), content_settings=JSON, **condition)
+                done = blob.upload_blob(
+                    content, metadata=headers_of(metadata), content_settings=content_settings(name), **condition
+                )
                 return str(done["etag"])
             except AzureError:
                 there = None

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from pathlib import PurePosixPath
 from typing import Any
 
 from azure.core import MatchConditions
@@ -27,6 +28,14 @@ BLOCK = 8 << 20
 IN_FLIGHT = 3
 """Blocks that are staged at a time, each held in memory meanwhile."""
 DIGEST_LETTERS = 32
+
+_TYPES = {".html": "text/html; charset=utf-8", ".parquet": "application/vnd.apache.parquet"}
+"""Content types by what a name ends with; everything else is JSON."""
+
+
+def content_settings(name: str) -> ContentSettings:
+    """What a browser or a tool is told that the blob is."""
+    return ContentSettings(content_type=_TYPES.get(PurePosixPath(name).suffix, "application/json"))
 
 
 class BlobDraft:
@@ -99,7 +108,7 @@ class BlobDraft:
             try:
                 done = self._blob.commit_block_list(
                     [BlobBlock(block_id) for block_id in ids],
-                    content_settings=ContentSettings(content_type="application/json"),
+                    content_settings=content_settings(str(self._blob.blob_name)),
                     metadata=headers_of(metadata),
                     **condition,
                 )

@@ -101,6 +101,26 @@ def test_blocks_are_named_by_hour_number_and_content(container: ContainerClient,
     assert len(set(only)) == len(only)
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("report.html", "text/html; charset=utf-8"),
+        ("parquet/upload_date=2025-11-06/events.parquet", "application/vnd.apache.parquet"),
+        ("manifests/20251106_0000.json", "application/json"),
+    ],
+)
+def test_what_a_blob_is_is_told_by_its_name(container: ContainerClient, name: str, kind: str) -> None:
+    """Written at once or by a draft: a browser shows the page, and does not save it as JSON."""
+    store = store_in(container)
+    etag = store.write(name, b"x", seen=None, metadata={})
+    assert container.get_blob_client(name).get_blob_properties().content_settings.content_type == kind
+    draft = store.draft(name, etag)
+    draft.write(0, b"y")
+    draft.commit({})
+    draft.discard()
+    assert container.get_blob_client(name).get_blob_properties().content_settings.content_type == kind
+
+
 def test_type_and_metadata_are_given_at_every_commit(container: ContainerClient, blob: BlobClient) -> None:
     """A commit that replaces a dump sets its content type and its metadata anew."""
     store, etag = store_in(container), None
