@@ -43,6 +43,9 @@ LOOKING = {
     "status": ("status",),
     "verify": ("verify", "--day", str(DAY), "--json"),
     "doctor": ("doctor",),
+    "tables": ("tables", "--json"),
+    "sql": ("sql", "--csv", "SELECT event_type, count(*) FROM events GROUP BY ALL"),
+    "report": ("report", "--out", "report.html"),
 }
 ONCE = {"simulate": ("simulate", "--list-faults"), "demo": ("demo",)}
 VALUES = {"drip": "drip:5000000", "silence": "silence:0.05", "bomb": "bomb:300", "429": "429:1"}
