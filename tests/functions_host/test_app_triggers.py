@@ -121,7 +121,10 @@ def test_a_past_due_timer_is_logged_and_works(app: App) -> None:
 
 
 def test_the_due_days_are_one_chain_newest_first(app: App) -> None:
-    """A night repairs what is missing since the first record; what it queues does not count as missing."""
+    """A night repairs what is missing since the first record; what it queues does not count as missing.
+
+    The next one looks again at the two days that had a gap before them: nothing told which of their hours are busy.
+    """
     days = last_days(4)
     host = app.start({"EXPORT_SETTLE_HOURS": "0"})
     ask(host, "POST", f"/{days[3]}")
@@ -131,6 +134,8 @@ def test_the_due_days_are_one_chain_newest_first(app: App) -> None:
     assert [text.count("-") >= 6 for text in host.queues.texts(QUEUE)] == [True]
     assert [taken.text and taken.text.count(str(days[2])) for taken in host.drain()] == [1, 1, 1]
     assert [request.first[:8] for request in app.simulator.requests[1:]] == [f"{day:%Y%m%d}" for day in days[:3]]
+    assert host.timer("nightly").check().said("Information")[-1].endswith(f"days=2 newest={days[0]} missing=0")
+    host.drain()
     assert host.timer("nightly").check().said("Information")[-1].endswith(f"days=0 newest={days[0]} missing=0")
     assert host.queues.count(QUEUE) == 0
 
