@@ -24,7 +24,7 @@ Run = Callable[..., int]
 def run(tmp_path: Path) -> Run:
     """Run a command on two days that have no table."""
     with Simulator(events_per_hour=5) as simulator:
-        env = asking(folder_env(tmp_path), simulator) | {"EXPORT_LOG_DIR": str(tmp_path / "logs")}
+        env = asking(folder_env(tmp_path), simulator) | {"EXPORT_LOG_DIR": ""}
         for day in (DAY, DAY - timedelta(days=1)):
             with exporting(env) as core:
                 export_day(day, core)
