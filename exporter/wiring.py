@@ -13,7 +13,7 @@ from exporter.days.layout import Layout
 from exporter.days.stored import Days
 from exporter.foreign import Foreign
 from exporter.report import Progress, no_progress
-from exporter.settings import LEAST_TMP_MB, MEGABYTE, Settings
+from exporter.settings import LEAST_TMP_MB, Settings
 from exporter.store import Store
 from exporter.store.folder import LocalStore
 
@@ -126,7 +126,7 @@ def _followed(settings: Settings, days: Days, clock: Clock, progress: Progress) 
         if settings.report:
             from exporter.tables.nightly import try_to_report  # noqa: PLC0415 - as above
 
-            try_to_report(day, tables, clock.now(), settings.tmp_limit_mb * MEGABYTE)
+            try_to_report(day, tables, clock.now(), settings.tmp_limit)
 
     return follow
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from exporter.cli.call import DONE, Call
 from exporter.cli.logs import log_to_console
-from exporter.settings import MEGABYTE, Settings
+from exporter.settings import Settings
 from exporter.tables.nightly import page_of
 from exporter.wiring import open_days, tables_of
 
@@ -18,7 +18,7 @@ def write_report(call: Call) -> int:
     call.warn()
     out = Path(call.arguments.out)
     with open_days(settings) as days:
-        page = page_of(tables_of(days), call.clock.now(), settings.tmp_limit_mb * MEGABYTE)
+        page = page_of(tables_of(days), call.clock.now(), settings.tmp_limit)
     out.touch(0o600)  # names of events and properties: for its owner, as everything here
     out.write_text(page, encoding="utf-8")
     print(f"Written: {out}")

@@ -27,8 +27,9 @@ def sql(call: Call) -> int:
     named = call.days()
     with open_days(settings) as days:
         rows = [row for row in days.coverage(call.clock.now()).rows if not named or row.day in named]
-        limit = settings.tmp_limit_mb * 1_000_000
-        with open_archive(tables_of(days), rows, limit, lambda text: print(text, file=sys.stderr)) as archive:
+        with open_archive(
+            tables_of(days), rows, settings.tmp_limit, lambda text: print(text, file=sys.stderr)
+        ) as archive:
             if arguments.query:
                 _show(archive.ask(arguments.query), call)
             elif sys.stdin.isatty():

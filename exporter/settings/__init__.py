@@ -160,8 +160,7 @@ class Settings:
         yield words.suffix_problem("EXPORT_STORAGE_SUFFIX", self.storage_suffix)
         if self.storage_url:
             yield words.storage_problem("EXPORT_STORAGE_URL", self.storage_url, self.storage_suffix)
-        if self.ping_url:
-            yield words.ping_problem("EXPORT_PING_URL", self.ping_url)
+        yield words.ping_problem("EXPORT_PING_URL", self.ping_url) if self.ping_url else ""
         text = self.storage_connection_string
         if text and (problem := connection_problem(text)):
             yield f"EXPORT_STORAGE_CONNECTION_STRING: {problem}"
@@ -179,19 +178,24 @@ class Settings:
         return tuple(filter(None, sent))
 
     @property
+    def tmp_limit(self) -> int:
+        """Bytes of all working files in the temp folder."""
+        return self.tmp_limit_mb * MEGABYTE
+
+    @property
     def archive_limit(self) -> int:
         """Bytes that one archive may have in the temp folder: 5/8 of the limit."""
-        return self.tmp_limit_mb * MEGABYTE * 5 // 8
+        return self.tmp_limit * 5 // 8
 
     @property
     def rejected_limit(self) -> int:
         """Bytes that a day's rejected lines may take: 1/4 of the limit."""
-        return self.tmp_limit_mb * MEGABYTE // 4
+        return self.tmp_limit // 4
 
     @property
     def parts_limit(self) -> int:
         """Bytes that all part files may have in the temp folder at a time: the remaining 1/8 of the limit."""
-        return self.tmp_limit_mb * MEGABYTE // 8
+        return self.tmp_limit // 8
 
 
 SETTING_NAMES = frozenset(item.metadata["name"] for item in dataclasses.fields(Settings))
