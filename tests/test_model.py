@@ -34,7 +34,7 @@ from tests.kit.rules import LAYOUT, days_on, moment
 from tests.kit.scripted import HOURS, KINDS, ScriptedApi, lines
 
 DAYS = [DAY + timedelta(days=number) for number in range(3)]
-EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "165"))
+EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "230"))
 STEPS = 40
 days = st.sampled_from(DAYS)
 hours = st.sampled_from(HOURS)
