@@ -58,7 +58,11 @@ def _not_there(coverage: Coverage, row: Row, frame: Frame) -> Freshness:
 def _not_well(wrong: list[tuple[date, str]], row: Row, due: Collection[date], frame: Frame) -> Freshness:
     (day, what), *others = wrong
     name = "its last look" if day == row.day else long_day(day)
-    why = what.rpartition("failed: ")[2] if day == row.day else f"{long_day(day)} is {what}"
+    why = (
+        what.rpartition("failed: ")[2]
+        if day == row.day
+        else f"{long_day(day)} {'' if what.startswith('failed') else 'is '}{what}"
+    )
     headline = f"Yesterday is there, but {name} failed" if day == row.day else "Yesterday is there, but not all is well"
     tries = f"{frame.next_run} tries again." if day in due else "It is older than a run looks back."
     more = f" {len(others)} more {'day needs' if len(others) == 1 else 'days need'} attention." if others else ""

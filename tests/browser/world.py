@@ -129,10 +129,12 @@ class Site:
 
 
 @contextmanager
-def served(document: Callable[[], str]) -> Iterator[Site]:
-    """The page on loopback with the headers that it is sent with."""
+def served(document: Callable[[], str], refresh: int | None = None) -> Iterator[Site]:
+    """The page on loopback with the headers that it is sent with; ``refresh`` s in place of five minutes."""
     asked: list[str] = []
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Endpoint, document, asked))
+    server = ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(_Endpoint, document, asked, {"Refresh": str(refresh)} if refresh else {})
+    )
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:
@@ -144,15 +146,16 @@ def served(document: Callable[[], str]) -> Iterator[Site]:
 
 
 class _Endpoint(BaseHTTPRequestHandler):
-    def __init__(self, document: Callable[[], str], asked: list[str], *rest: object) -> None:
-        self._document, self._asked = document, asked
+    def __init__(self, document: Callable[[], str], asked: list[str], changed: dict[str, str], *rest: object) -> None:
+        self._document, self._asked, self._changed = document, asked, changed
         super().__init__(*rest)  # type: ignore[arg-type]  # what the server gives
 
     def do_GET(self) -> None:
         self._asked.append(self.path)
         body = self._document().encode()
         self.send_response(200)
-        headers = {"Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-store", **page.headers()}
+        headers = {"Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-store"}
+        headers |= page.headers() | self._changed
         for name, value in headers.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))

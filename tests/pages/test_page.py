@@ -142,7 +142,7 @@ def test_another_day_that_is_not_well_stands_in_the_headline() -> None:
         rows[row.day] = row
     said = found(Coverage(tuple(sorted(rows.values(), key=lambda row: row.day)), NEWEST), NOW)
     assert (said.level, said.headline) == ("warn", "Yesterday is there, but not all is well")
-    assert said.why == "4 November 2025 is failed: status 503"
+    assert said.why == "4 November 2025 failed: status 503"
     assert (
         said.detail
         == "The next run, on 8 November at 02:00 UTC (in 23 h 30 min), tries again. 2 more days need attention."
