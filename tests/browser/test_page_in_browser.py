@@ -169,7 +169,7 @@ def test_the_keyboard_reaches_everything(show: Show) -> None:
         page.keyboard.press("Tab")
     links = page.locator("a:not(svg a):visible, summary")
     assert {text for text in links.all_inner_texts() if text} == visited
-    assert {str(day) for day in range(1, 32)} <= visited
+    assert {str(day) for day in range(1, 32)} <= {text.split()[0] for text in visited}
     page.locator("summary").last.focus()
     page.keyboard.press("Enter")
     assert page.locator("details").last.get_attribute("open") is not None
