@@ -44,7 +44,7 @@ SOURCE = b"made from"
 SHOWN = (
     ["backfill", "--from", "3-days-ago"],
     ["status", "--check"],
-    ["sql", "SELECT event_type, count(*) AS events FROM events GROUP BY ALL ORDER BY events DESC LIMIT 4"],
+    ["sql", "SELECT day, events, people FROM daily ORDER BY day DESC LIMIT 3"],
 )
 CALM = TerminalTheme(
     (27, 31, 35),
