@@ -262,6 +262,11 @@ def test_counts_agree() -> None:
     lacking = sum(legend(document)[name] for name in ("failed", "damaged", "missing"))
     assert f"<dt>Failed, damaged or missing</dt><dd>{lacking}</dd>" in document
     assert f"<dt>Whole days</dt><dd>{90 - lacking - legend(document)['running']} <small>of 90</small></dd>" in document
+    whole = re.search(r"<dt>Events</dt><dd>([\d,]+)</dd>", document)
+    assert whole
+    assert f"83 of 90 days, {whole[1]} events" in document
+    months = re.findall(r'<summary>\w+ \d{4} <span class="quiet">([\d,]+) events', document)
+    assert sum(int(month.replace(",", "")) for month in months) == int(whole[1].replace(",", ""))
     assert re.search(r"<tr id=d2025-10-21>.*?<b class=f>final</b>, failed since <a href=#w2025-10-21>why</a>", document)
 
 
@@ -529,6 +534,8 @@ def test_little_is_no_evidence() -> None:
     """Two weeks tell nothing, nor do handfuls of events; days that are not whole are neither usual nor unusual."""
     assert usual_events(week(NEWEST, {0: 5, 7: 100, 14: 100})) == {}
     assert usual_events(week(NEWEST, {0: 5, 7: 100, 14: 300, 21: 200})) == {NEWEST: 200}
+    eight = {42: 100, 49: 100, 56: 300, 63: 300, 70: 300}
+    assert usual_events(week(NEWEST, {0: 5} | eight)) == {NEWEST: 100}
     few = week(NEWEST, {0: 9, 7: 99, 14: 99, 21: 99})
     assert unusual_days(few, usual_events(few), NEWEST) == []
     broken = [*week(NEWEST, {7: 100, 14: 100, 21: 100}), Row(NEWEST, FINAL, whole=False, events=9_000)]
