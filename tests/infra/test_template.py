@@ -40,6 +40,13 @@ LINES = [
     report.run_summary(DAY, due=2, done=1, failed=1, missing=[DAY]),
     report.run_queued("r1", 3, DAY, [DAY]),
     report.schema_drift(DAY, {"new": ("new_column",)}),
+    report.day_damaged(DAY, "the dump is not the one that the manifest tells of"),
+    report.table_written(DAY, 1234, 56789, 0),
+    report.table_failed(DAY, "DuckDB is not installed"),
+    report.report_failed("DuckDB is not installed"),
+    # Until report.py says them itself.
+    report.run_queued("r1", 3, DAY, []) + f" ledger=12:{'0a' * 32}",
+    "ledger broken: reason=line 12 does not hold the hash of line 11",
 ]
 
 
@@ -74,10 +81,11 @@ def test_queries_look_for_lines_that_are_logged(query: str) -> None:
 
 
 def test_alerts_watch_every_line_that_means_trouble() -> None:
-    """A failed day, an absent day, a hole, rejected lines and an unusual volume: an alert each."""
+    """A failed day, an absent day, a hole, rejected lines, an unusual volume, damage, a failed table: an alert each."""
     alerts = [query for name, query in _queries() if name.startswith("alert")]
-    assert len(alerts) == 5
-    for start in ("day failed: ", "day exported: ", "lines rejected: ", "run queued: ", "run summary: "):
+    assert len(alerts) == 8
+    watched = ("day failed: ", "day exported: ", "lines rejected: ", "run queued: ", "run summary: ", "day damaged: ")
+    for start in (*watched, "ledger broken: ", "table failed: ", "report failed: "):
         assert any(f'startswith "{start}' in query for query in alerts), start
 
 
