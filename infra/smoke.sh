@@ -79,6 +79,9 @@ explain() {
       "Portal: the function app, Functions: there are five. None: deploy again (a 403 of that step is a role that has" \
       "not taken effect: repeat it). Still none: the workspace's table FunctionAppLogs says why." ;;
     400) fail "The app refuses the day $day." "$body" ;;
+    409) fail "The app is busy with what others asked for, and has not queued $day." "$body" \
+      "That is no fault of this deployment. Look at the coverage page, and call this again when it is done;" \
+      "or end it: POST $app/api/exports/stop, with the key of the function stop." ;;
     5*) fail "The app answers with status $status." "$body" \
       "The settings or the storage roles are wrong, or the roles have not taken effect yet: they take up to ten minutes." \
       "The workspace's tables AppTraces and FunctionAppLogs name what is wrong (the log stream is unreliable here);" \

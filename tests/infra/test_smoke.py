@@ -191,6 +191,17 @@ def test_unwanted_answer_is_explained(app: App, status: int, told: str) -> None:
     assert told in done.stderr
 
 
+def test_busy_app_is_explained_in_its_own_words(app: App) -> None:
+    """409: the limit of chains is reached. The app's sentence is shown, and what can be done; nothing is waited for."""
+    app.queued = (409, {"error": "2 chains are queued or at work, and EXPORT_CONCURRENCY allows 2"})
+    done = _smoke(app.url, DAY, patience=20)
+    assert done.returncode == 1
+    assert "is busy with what others asked for, and has not queued 2025-11-06" in done.stderr
+    assert "2 chains are queued or at work" in done.stderr
+    assert "/api/exports/stop" in done.stderr
+    assert [method for method, _ in app.asked] == ["GET", "POST"]
+
+
 def test_wrong_key_is_explained(app: App) -> None:
     """A refused key ends the script before anything is queued, and the key is not printed."""
     done = _smoke(app.url, DAY, key="another-key")
