@@ -118,12 +118,12 @@ param exportLedgerContainer string = 'amplitude-ledger'
 
 @description('EXPORT_SCRUB_DAYS: each final day is read again, and held against its record, once in so many nights. 0: never.')
 @minValue(0)
-@maxValue(365)
+@maxValue(36500)
 param exportScrubDays int = 30
 
 @description('EXPORT_ERASURE_KEY: the key of the hashes of erased ids. Goes into the vault, and needs erasure. Empty leaves the vault\'s secret as it is. Never another one while erasures are to last.')
 @secure()
-@maxLength(256)
+@maxLength(200)
 param exportErasureKey string = ''
 
 @description('EXPORT_ERASE_FOLLOW: on reads Amplitude\'s list of deleted people each night.')
@@ -133,12 +133,12 @@ param exportErasureKey string = ''
 ])
 param exportEraseFollow string = ''
 
-@description('EXPORT_ERASE_CONFIRM: auto erases here whom that list names; else they are proposed.')
+@description('EXPORT_ERASE_CONFIRM: ask proposes whom that list names, and a person erases them; auto erases them.')
 @allowed([
-  ''
+  'ask'
   'auto'
 ])
-param exportEraseConfirm string = ''
+param exportEraseConfirm string = 'ask'
 
 @description('EXPORT_LOG_LEVEL. Above INFO the alerts are blind: the lines that they look for are INFO lines.')
 @allowed([
@@ -382,8 +382,8 @@ var problems = concat(
       instanceMemoryMb == 512 && !empty('${exportTables}${exportReport}')
         ? 'instanceMemoryMb: 512 is too little for EXPORT_TABLES and EXPORT_REPORT, which take up to 500 MB besides. Use 2048.'
         : ''
-      !empty('${exportEraseFollow}${exportEraseConfirm}') && !erasure
-        ? 'erasure: EXPORT_ERASE_FOLLOW and EXPORT_ERASE_CONFIRM need the key of erasures. Set EXPORT_ERASURE_KEY once, and ERASURE=true always.'
+      (exportEraseFollow == 'on' || exportEraseConfirm == 'auto') && !erasure
+        ? 'erasure: EXPORT_ERASE_FOLLOW=on and EXPORT_ERASE_CONFIRM=auto need the key of erasures. Set EXPORT_ERASURE_KEY once, and ERASURE=true always.'
         : ''
       empty(exportPrefix) || endsWith(exportPrefix, '/')
         ? ''
@@ -423,7 +423,9 @@ var erasureKey = !empty(trim(exportErasureKey)) && !erasure
   ? fail('exportErasureKey: it is given, and erasure is false. Set ERASURE=true, at this and every later deployment.')
   : length(split(trim(exportErasureKey), inKey)) > 1
       ? fail('exportErasureKey: a blank, a quote or a line end is in it.')
-      : trim(exportErasureKey)
+      : !empty(trim(exportErasureKey)) && length(trim(exportErasureKey)) < 32
+          ? fail('exportErasureKey: it has less than 32 characters. "openssl rand -base64 32" makes one.')
+          : trim(exportErasureKey)
 
 // Names are computed once, and here: what-if then knows them too, and shows lifecycle, roles and readers.
 var suffix = uniqueString(resourceGroup().id)

@@ -30,7 +30,7 @@ param exportLedgerContainer = readEnvironmentVariable('EXPORT_LEDGER_CONTAINER',
 param exportScrubDays = int(readEnvironmentVariable('EXPORT_SCRUB_DAYS', '30'))
 param exportErasureKey = readEnvironmentVariable('EXPORT_ERASURE_KEY', '')
 param exportEraseFollow = readEnvironmentVariable('EXPORT_ERASE_FOLLOW', '')
-param exportEraseConfirm = readEnvironmentVariable('EXPORT_ERASE_CONFIRM', '')
+param exportEraseConfirm = readEnvironmentVariable('EXPORT_ERASE_CONFIRM', 'ask')
 param exportLogLevel = readEnvironmentVariable('EXPORT_LOG_LEVEL', 'INFO')
 
 param pythonVersion = readEnvironmentVariable('PYTHON_VERSION', '3.13')

@@ -155,8 +155,9 @@ def _settings(deployment: Deployment, environment: Mapping[str, str]) -> Iterato
     for name, secret in secrets.items():
         if f"@Microsoft.KeyVault(SecretUri={{0}}secrets/{secret})" not in settings.get(name, ""):
             yield f"setting {name} is no reference into the vault"
-    for name in ("EXPORT_TABLES", "EXPORT_REPORT", "EXPORT_ERASE_FOLLOW", "EXPORT_ERASE_CONFIRM"):
-        if settings.get(name) != environment.get(name, ""):
+    given = ("EXPORT_TABLES", ""), ("EXPORT_REPORT", ""), ("EXPORT_ERASE_FOLLOW", ""), ("EXPORT_ERASE_CONFIRM", "ask")
+    for name, default in given:
+        if settings.get(name) != environment.get(name, default):
             yield f"setting {name} is {settings.get(name)!r}"
     if settings.get("AzureWebJobsStorage__accountName") != deployment.outputs["hostAccountName"]:
         yield "setting AzureWebJobsStorage__accountName is not the host's account"

@@ -124,11 +124,16 @@ def test_key_of_erasures_is_not_given_in_vain(deploy_open: Deploy) -> None:
     assert snapshot is None
     assert "exportErasureKey: it is given, and erasure is false. Set ERASURE=true" in refused
     assert "made-up" not in refused
-    snapshot, refused = deploy_open(EXPORT_ERASURE_KEY=" made-up-key ", ERASURE="true")
+    snapshot, refused = deploy_open(EXPORT_ERASURE_KEY="made-up-key", ERASURE="true")
+    assert snapshot is None
+    assert "it has less than 32 characters" in refused
+    assert "made-up" not in refused
+    made_up = "made-up-key-" * 3
+    snapshot, refused = deploy_open(EXPORT_ERASURE_KEY=f" {made_up} ", ERASURE="true")
     assert not refused
     secrets = [each for each in snapshot["predictedResources"] if each["type"] == "Microsoft.KeyVault/vaults/secrets"]
     assert [(each["name"].split("/")[1], each["properties"]["value"]) for each in secrets] == [
-        ("ERASURE-KEY", "made-up-key")
+        ("ERASURE-KEY", made_up)
     ]
 
 
