@@ -53,7 +53,11 @@ REFUSED = [
     ("EXPORT_LEDGER_CONTAINER", "ab", "exportLedgerContainer"),
     ("EXPORT_SCRUB_DAYS", "36501", "exportScrubDays"),
     ("EXPORT_ERASE_FOLLOW", "yes", "exportEraseFollow"),
-    ("EXPORT_ERASE_FOLLOW", "on", "erasure: EXPORT_ERASE_FOLLOW=on and EXPORT_ERASE_CONFIRM=auto need the key of erasures"),
+    (
+        "EXPORT_ERASE_FOLLOW",
+        "on",
+        "erasure: EXPORT_ERASE_FOLLOW=on and EXPORT_ERASE_CONFIRM=auto need the key of erasures",
+    ),
     ("EXPORT_ERASE_CONFIRM", "yes", "exportEraseConfirm"),
     ("EXPORT_LOG_LEVEL", "ERROR", "exportLogLevel"),
     ("PYTHON_VERSION", "3.11", "pythonVersion"),

@@ -132,9 +132,7 @@ def test_key_of_erasures_is_not_given_in_vain(deploy_open: Deploy) -> None:
     snapshot, refused = deploy_open(EXPORT_ERASURE_KEY=f" {made_up} ", ERASURE="true")
     assert not refused
     secrets = [each for each in snapshot["predictedResources"] if each["type"] == "Microsoft.KeyVault/vaults/secrets"]
-    assert [(each["name"].split("/")[1], each["properties"]["value"]) for each in secrets] == [
-        ("ERASURE-KEY", made_up)
-    ]
+    assert [(each["name"].split("/")[1], each["properties"]["value"]) for each in secrets] == [("ERASURE-KEY", made_up)]
 
 
 def test_every_problem_is_named_at_once(deploy: Deploy) -> None:

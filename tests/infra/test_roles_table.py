@@ -39,7 +39,9 @@ def _told() -> Iterator[Role]:
     rows = re.findall(
         r"^\| (.*?) ?\| (.+?) \| (.+?) \| (.+?) \|$", text.partition("## Where the events go")[0], re.MULTILINE
     )
-    for who, roles, scope, _ in rows[1:]:
+    who = ""
+    for named, roles, scope, _ in rows[1:]:
+        who = named or who  # an empty cell is the one above
         for name in re.split(r", or ", roles):
             plain = name.removesuffix(", with a condition")
             yield Role(OWN_ROLES.get(plain, plain), PRINCIPALS.get(who, "ServicePrincipal"), SCOPES[scope])
