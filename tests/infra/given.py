@@ -56,7 +56,7 @@ REFUSED = [
     (
         "EXPORT_ERASE_FOLLOW",
         "on",
-        "erasure: EXPORT_ERASE_FOLLOW=on and EXPORT_ERASE_CONFIRM=auto need the key of erasures",
+        "erasure: EXPORT_ERASE_FOLLOW=on and EXPORT_ERASE_CONFIRM=auto need the key",
     ),
     ("EXPORT_ERASE_CONFIRM", "yes", "exportEraseConfirm"),
     ("EXPORT_LOG_LEVEL", "ERROR", "exportLogLevel"),
