@@ -5,7 +5,7 @@ whoever knows the hash of one line can tell whether any older one was changed.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Annotated, Literal, NamedTuple, Self
@@ -43,9 +43,9 @@ class Head(NamedTuple):
         """
         number, _, digest = text.strip().removeprefix("ledger=").partition(":")
         small = digest.lower()
-        if number.isascii() and number.isdecimal() and len(number) < len(NOTHING) and int(number):
-            if len(small) == len(NOTHING) and not set(small) - set("0123456789abcdef"):
-                return cls(int(number), small)
+        counts = number.isascii() and number.isdecimal() and len(number) < len(NOTHING) and int(number) > 0
+        if counts and len(small) == len(NOTHING) and not set(small) - set("0123456789abcdef"):
+            return cls(int(number), small)
         raise SettingsError("--head takes NUMBER:HASH, as `status` shows it after ledger=: 57:9f86d081… (64 digits)")
 
 
@@ -99,21 +99,22 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """What the day is according to it."""
         return Content(self.state, self.events, self.bytes, self.sha256, self.rejected_sha256)
 
-    def line(self) -> bytes:
-        """The line as it stands in the file."""
-        return msgspec.json.encode(self) + b"\n"
-
 
 _DECODER = msgspec.json.Decoder(Entry)
 
 
+def line_of(entry: Entry) -> bytes:
+    """The line as it stands in the file."""
+    return msgspec.json.encode(entry) + b"\n"
+
+
 def read_entry(line: bytes) -> Entry | None:
-    """The entry that a whole line holds; None unless it is spelled as `Entry.line` spells it."""
+    """The entry that a whole line holds; None unless it is spelled as `line_of` spells it."""
     try:
         entry = _DECODER.decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    return entry if entry.line() == line else None
+    return entry if line_of(entry) == line else None
 
 
 def linked(changes: Sequence[Change], after: Head) -> tuple[bytes, Head]:
@@ -122,7 +123,7 @@ def linked(changes: Sequence[Change], after: Head) -> tuple[bytes, Head]:
     for day, cause, content, run, at in changes:
         moment = at.astimezone(UTC).replace(microsecond=0)
         fields = (content.state, content.events, content.bytes, content.sha256, content.rejected_sha256)
-        line = Entry(head.number + 1, day, cause, *fields, run, moment, head.sha256).line()
+        line = line_of(Entry(head.number + 1, day, cause, *fields, run, moment, head.sha256))
         lines.append(line)
         head = Head(head.number + 1, sha256_of(line))
     return b"".join(lines), head
@@ -192,10 +193,8 @@ class Chain:
         if len(self.breaks) < MOST_TOLD:
             self.breaks.append(sentence)
 
-    def misses(self, named: Mapping[str, object] | Head | None, where: str) -> str:
+    def misses(self, named: Head, where: str) -> str:
         """What is wrong if ``where`` names the line ``named``; "" if nothing is."""
-        if not isinstance(named, Head):
-            return ""
         if named.number > self.head.number:
             return (
                 f"{where} names line {named.number}, and the ledger ends with line {self.head.number}: its end was cut "
