@@ -170,8 +170,8 @@ class Settings:
         yield words.ping_problem("EXPORT_PING_URL", self.ping_url) if self.ping_url else ""
         if self.container == self.ledger_container:
             yield (
-                "EXPORT_LEDGER_CONTAINER and EXPORT_CONTAINER are the same. The ledger needs a container of its own, which "
-                "can keep what is in it for good"
+                "EXPORT_LEDGER_CONTAINER and EXPORT_CONTAINER are the same. The ledger needs a container of its own, "
+                "which can keep what is in it for good"
             )
         text = self.storage_connection_string
         if text and (problem := connection_problem(text)):
