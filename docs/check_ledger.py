@@ -30,6 +30,6 @@ if __name__ == "__main__":
     words = sys.argv[1:]
     kept, files = (words[1], words[2:]) if words[:1] == ["--head"] else ("", words)
     ledger = b"".join(Path(name).read_bytes() for name in files)
-    last, problems = check((line for line in ledger.splitlines(keepends=True) if line.endswith(b"\n")), kept)
+    last, problems = check((line + b"\n" for line in ledger.split(b"\n")[:-1]), kept)
     sys.stdout.write("\n".join([*problems, f"ledger={last}", ""]))
     sys.exit(1 if problems else 0)

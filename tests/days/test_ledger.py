@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from exporter.days.chain import START, Cause, Chain, Change, Content, Head, linked, read_entry, sha256_of
-from exporter.days.ledger import Ledger, Tail
+from exporter.days.ledger import Ledger
 from exporter.days.manifest import FINAL
+from exporter.days.tail import Tail
 from exporter.errors import LedgerError, RetriableError, SettingsError
 from exporter.settings import Settings
 from exporter.store import Store
