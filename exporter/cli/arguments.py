@@ -125,6 +125,7 @@ def _status(parser: argparse.ArgumentParser) -> None:
 def _verify(parser: argparse.ArgumentParser) -> None:
     _add_days(parser)
     parser.add_argument("--all", action="store_true", help="every day on record")
+    parser.add_argument("--head", metavar="NUMBER:HASH", help="prove the ledger against a line that was kept")
     parser.add_argument("--repair", action="store_true", help="export the days that do not fit again, at once")
     _add_output(parser)
 

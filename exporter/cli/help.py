@@ -8,6 +8,7 @@ STORE = (
     "EXPORT_STORAGE_SUFFIX",
     "EXPORT_STORAGE_CONNECTION_STRING",
     "EXPORT_CONTAINER",
+    "EXPORT_LEDGER_CONTAINER",
     "EXPORT_PREFIX",
     "EXPORT_DATA_DIR",
     "EXPORT_DATA_OUTFILE",
@@ -76,7 +77,7 @@ HELP = {
         "looked at again in the lookback. Made for cron.",
         (("", "what is due"), ("--quiet", "the same from cron: says nothing unless something is wrong")),
         RESULTS,
-        (*EXPORTS, "EXPORT_CONCURRENCY"),
+        (*EXPORTS, "EXPORT_CONCURRENCY", "EXPORT_SCRUB_DAYS"),
     ),
     "backfill": Help(
         "export the days of a range that are not final yet, oldest first",
@@ -99,9 +100,13 @@ HELP = {
     ),
     "verify": Help(
         "read dumps back and hold them against their manifests",
-        "Read dumps and rejected lines back (default: the lookback). What does not fit is put on record as damaged, "
-        "which makes the day due.",
-        (("--all", "every day on record"), ("--day yesterday --repair", "and export it again if it does not fit")),
+        "Read dumps and rejected lines back (default: the lookback), hold each day against the ledger, and the ledger "
+        "against itself. What does not fit is put on record as damaged, which makes the day due.",
+        (
+            ("--all", "every day on record"),
+            ("--day yesterday --repair", "and export it again if it does not fit"),
+            ("--all --head 57:9f86d081…", "prove that nothing up to a line that you kept was changed"),
+        ),
         "0 all fits, 1 something does not, 2 wrong usage or settings, 130 interrupted",
         (*LOOKS, *(name for name in EXPORTS if name not in LOOKS)),
     ),
