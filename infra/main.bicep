@@ -593,7 +593,7 @@ module alerts 'modules/alerts.bicep' = {
     workspaceId: monitoring.outputs.workspaceId
     alertEmails: mailList
     volumeFactor: volumeFactor
-    tables: !empty('${exportTables}${exportReport}')
+    upkeep: !empty('${exportTables}${exportReport}') || exportScrubDays > 0
     ledgerMails: ledgerMails
   }
 }

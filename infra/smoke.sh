@@ -76,7 +76,7 @@ explain() {
       "List the keys: az functionapp keys list --resource-group GROUP --name APP" ;;
     403) fail "The app refuses this machine." "The app is stopped, or its access restrictions shut you out." ;;
     404) fail "The app does not know /api/exports/$day: no functions are deployed, or they did not load." \
-      "Portal: the function app, Functions: there are eight. None: deploy again (a 403 of that step is a role that has" \
+      "Portal: the function app, Functions: is the list empty? Deploy again (a 403 of that step is a role that has" \
       "not taken effect: repeat it). Still none: the workspace's table FunctionAppLogs says why." ;;
     400) fail "The app refuses the day $day." "$body" ;;
     409) fail "The app is busy with what others asked for, and has not queued $day." "$body" \

@@ -1,5 +1,4 @@
-// Six alerts on the lines that the exporter logs, one more with tables or a report, and one mail a week that is none: the ledger's
-// newest line. Each costs about half a dollar a month at these frequencies.
+// Seven alerts on the lines that the exporter logs, and one mail a week that is none: the ledger's newest line. Each costs about half a dollar a month at these frequencies.
 // A rule sees 48 hours at most (Azure Monitor's bound), and windows come from a closed list: times are exact inside the queries.
 
 @description('Region.')
@@ -20,8 +19,8 @@ param alertEmails string[]
 @description('How many times off from the days before is too far.')
 param volumeFactor int
 
-@description('Whether tables or a report are made.')
-param tables bool
+@description('Whether there is work behind the exports: tables, a report, reading days back.')
+param upkeep bool
 
 @description('Whether a mail brings the ledger\'s newest line every Monday.')
 param ledgerMails bool
@@ -313,14 +312,14 @@ resource dayDamaged 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = {
   }
 }
 
-resource tablesFailed 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = if (tables) {
-  name: 'tables-failed-${name}'
+resource upkeepFailed 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = if (upkeep) {
+  name: 'upkeep-failed-${name}'
   location: location
   tags: tags
   kind: 'LogAlert'
   properties: {
-    displayName: 'Amplitude exporter: a table or the report failed'
-    description: 'The days are whole, and a table or the nightly report is not there, or is of the night before. Day is empty for the report. docs/operations.md: "A table failed".'
+    displayName: 'Amplitude exporter: a table, the report or reading back failed'
+    description: 'The days are exported. A table is not there, the report is of the night before, or final days could not be read back; Day is empty for the latter two. docs/operations.md: "A table failed".'
     severity: 3
     enabled: true
     autoMitigate: true
@@ -335,9 +334,9 @@ resource tablesFailed 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = if (
         {
           query: '''
             AppTraces
-            | where Message startswith "table failed: day=" or Message startswith "report failed: reason="
-            | extend Day = extract("day=([0-9-]{10})", 1, Message), Reason = extract(" reason=(.+)", 1, Message)
-            | summarize Failures = count(), arg_max(TimeGenerated, Reason) by Day
+            | where Message startswith "table failed: day=" or Message startswith "report failed: reason=" or Message startswith "scrub failed: reason="
+            | extend What = extract("^([a-z]+) failed", 1, Message), Day = extract("day=([0-9-]{10})", 1, Message), Reason = extract(" reason=(.+)", 1, Message)
+            | summarize Failures = count(), arg_max(TimeGenerated, Reason) by What, Day
           '''
           timeAggregation: 'Count'
           operator: 'GreaterThan'
@@ -376,7 +375,7 @@ resource ledgerHead 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = if (le
         {
           query: '''
             AppTraces
-            | where Message startswith "run queued: run=" or Message startswith "run summary: newest="
+            | where Message startswith "run queued: run=" or Message startswith "run ended: run=" or Message startswith "run summary: newest="
             | extend Ledger = extract(" ledger=([0-9]+:[0-9a-f]{64})", 1, Message)
             | where isnotempty(Ledger)
             | summarize arg_max(TimeGenerated, Ledger)

@@ -247,8 +247,9 @@ def _places(deployment: Deployment, environment: Mapping[str, str]) -> Iterator[
 
 def _alerts(deployment: Deployment, environment: Mapping[str, str]) -> Iterator[str]:
     rules = list(deployment.properties(RULE))
-    tables = bool(environment.get("EXPORT_TABLES") or environment.get("EXPORT_REPORT"))
-    if len(rules) != 6 + tables + (environment.get("LEDGER_MAILS") != "false"):
+    tables = environment.get("EXPORT_TABLES") or environment.get("EXPORT_REPORT")
+    upkeep = bool(tables) or environment.get("EXPORT_SCRUB_DAYS") != "0"
+    if len(rules) != 6 + upkeep + (environment.get("LEDGER_MAILS") != "false"):
         yield f"{len(rules)} alerts"
     group = deployment.all("Microsoft.Insights/actionGroups")[0]
     for name, properties in rules:

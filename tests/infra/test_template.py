@@ -12,6 +12,7 @@ import pytest
 
 from exporter import errors, report
 from exporter.app import chain
+from exporter.days.chain import Head
 from exporter.settings import SETTING_NAMES
 from tests.infra.check import workbook_queries
 from tests.infra.compiler import INFRA, ROOT
@@ -20,6 +21,7 @@ from tests.infra.promises import COMMAND_LINE_ONLY
 TEMPLATES = sorted(INFRA.rglob("*.bicep"))
 OPERATIONS = ROOT / "docs/operations.md"
 DAY = date(2025, 11, 6)
+HEAD = str(Head(12, "0a" * 32))
 LINES = [
     report.day_exported(
         DAY,
@@ -44,9 +46,11 @@ LINES = [
     report.table_written(DAY, 1234, 56789, 0),
     report.table_failed(DAY, "DuckDB is not installed"),
     report.report_failed("DuckDB is not installed"),
-    # Until report.py says them itself.
-    report.run_queued("r1", 3, DAY, []) + f" ledger=12:{'0a' * 32}",
-    "ledger broken: reason=line 12 does not hold the hash of line 11",
+    *(report.run_queued("r1", 3, DAY, [], HEAD), report.run_ended("r1", HEAD)),
+    report.run_summary(DAY, due=2, done=1, failed=1, missing=[], ledger=HEAD),
+    report.ledger_broken("line 12 does not hold the hash of line 11"),
+    report.scrub_failed("the store cannot be reached"),
+    report.scrubbed(report.Scrubbed(3, 56789, 1, 0), 12),
 ]
 
 
@@ -85,7 +89,7 @@ def test_alerts_watch_every_line_that_means_trouble() -> None:
     alerts = [query for name, query in _queries() if name.startswith("alert")]
     assert len(alerts) == 8
     watched = ("day failed: ", "day exported: ", "lines rejected: ", "run queued: ", "run summary: ", "day damaged: ")
-    for start in (*watched, "ledger broken: ", "table failed: ", "report failed: "):
+    for start in (*watched, "ledger broken: ", "table failed: ", "report failed: ", "scrub failed: "):
         assert any(f'startswith "{start}' in query for query in alerts), start
 
 
