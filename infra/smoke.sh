@@ -132,7 +132,10 @@ done
 dump=$(text dump)
 say "OK: $day is there, $(text state), $(number events) events."
 say "  dump: ${DUMPS_URL:+${DUMPS_URL%/}/}$dump"
-if [[ $body == *'"kept":'*"$run"* ]]; then
+if [[ $body =~ \"ledger\":\ *\{\ *\"number\":\ *([0-9]+),\ *\"sha256\":\ *\"([0-9a-f]{64})\" ]]; then
+  say "  ledger: ${BASH_REMATCH[1]}:${BASH_REMATCH[2]}, a line to keep: docs/operations.md, \"Keep the head of the ledger\"."
+fi
+if [[ $body =~ \"fewer_found\":\ *\{[^}]*\"run\":\ *\"$run\" ]]; then
   say "  Amplitude has fewer events now than are stored; the stored day was kept."
 fi
 rejected=$(number rejected)

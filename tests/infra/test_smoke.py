@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from threading import Thread
 
 import pytest
 
+from exporter.days.manifest import Manifest
 from tests.infra.compiler import INFRA
 
 KEY = "made-up-function-key"
@@ -171,6 +173,25 @@ def test_failure_of_an_earlier_night_is_waited_out(app: App) -> None:
     old: tuple[int, dict[str, object]] = (200, {"manifest": None, "failure": {"reason": "time-out", "attempts": 5}})
     app.looks = [old, old, (200, {"manifest": MANIFEST, "failure": None})]
     assert _smoke(app.url, DAY).returncode == 0
+
+
+def test_line_of_the_ledger_is_shown(app: App) -> None:
+    """The first head that somebody can keep; a day of an older version has none, and is well without."""
+    line = {"ledger": {"number": 12, "sha256": "0a" * 32}}
+    app.looks = [NOTHING, (200, {"manifest": MANIFEST | line, "failure": None})]
+    assert f"ledger: 12:{'0a' * 32}, a line to keep" in _smoke(app.url, DAY).stdout
+    app.looks = [NOTHING, (200, {"manifest": MANIFEST | {"ledger": None}, "failure": None})]
+    done = _smoke(app.url, DAY)
+    assert (done.returncode, "ledger" in done.stdout) == (0, False)
+
+
+def test_day_that_was_kept_is_told(app: App) -> None:
+    """Amplitude had fewer events than are stored: noted by this run. A note of an earlier run is none of ours."""
+    for run, told in (("r1", True), ("r0", False)):
+        note = {"fewer_found": {"events": 3, "run": run, "at": "2025-11-07T02:00:00Z"}}
+        app.looks = [NOTHING, (200, {"manifest": note | MANIFEST, "failure": None})]
+        assert ("fewer events now than are stored" in _smoke(app.url, DAY).stdout) == told
+    assert "fewer_found" in {field.name for field in dataclasses.fields(Manifest)}
 
 
 def test_rejected_lines_are_mentioned(app: App) -> None:
