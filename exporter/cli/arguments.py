@@ -126,6 +126,7 @@ def _verify(parser: argparse.ArgumentParser) -> None:
     _add_days(parser)
     parser.add_argument("--all", action="store_true", help="every day on record")
     parser.add_argument("--head", metavar="NUMBER:HASH", help="prove the ledger against a line that was kept")
+    parser.add_argument("--accept", action="store_true", help="you changed the days named: put that into the ledger")
     parser.add_argument("--repair", action="store_true", help="export the days that do not fit again, at once")
     _add_output(parser)
 

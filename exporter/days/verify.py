@@ -17,7 +17,8 @@ MISSING = "no manifest: the day is missing. Export it"
 class Verified:
     """What reading a day back showed; ``problem`` is None when everything is what the manifest says.
 
-    ``damaged``: what is there does not fit, so the day has to be rewritten. A day that is not there is only missing.
+    ``manifest``: the day's, if dump and rejected lines are what it says. ``damaged``: what is there does not fit, so the
+    day has to be rewritten. A day that is not there is only missing.
     """
 
     day: date
@@ -82,7 +83,9 @@ def _verified(day: date, days: Days) -> Verified:
         )
         return Verified(day, dump.events, dump.size, problem, damaged=True)
     rejected = _rejected_problem(manifest, days)
-    return Verified(day, dump.events, dump.size, rejected, damaged=rejected is not None, manifest=manifest)
+    return Verified(
+        day, dump.events, dump.size, rejected, damaged=rejected is not None, manifest=None if rejected else manifest
+    )
 
 
 def _rejected_problem(manifest: Manifest, days: Days) -> str | None:
