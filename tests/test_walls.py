@@ -129,6 +129,7 @@ LEVELS: tuple[frozenset[str], ...] = (
     frozenset({"dump"}),
     frozenset({"days"}),
     frozenset({"pages", "tables"}),
+    frozenset({"privacy"}),
     frozenset({"load"}),
     frozenset({"export"}),
     frozenset({"run"}),
