@@ -15,6 +15,7 @@ LOCKS = "locks/"
 STOP = "stops/last.json"
 TABLES = "parquet/"
 MERGED = "merged/"
+KEYED = "erasures/keyed/"
 REPORT = "report.html"
 DUMP_CENTURY = "20"
 
@@ -108,6 +109,15 @@ class Layout:
     def merged(self) -> str:
         """What the names of Amplitude's exports of merged ids start with, where somebody has put them there."""
         return f"{self.prefix}{MERGED}"
+
+    def keyed(self, erasure: str) -> str:
+        """Keyed hashes of the ids of an erasure, so that nobody comes back."""
+        return f"{self.prefix}{KEYED}{erasure}.json"
+
+    @property
+    def keyed_ids(self) -> str:
+        """What the names of all records of keyed hashes start with."""
+        return f"{self.prefix}{KEYED}"
 
     def table_day(self, name: str) -> date | None:
         """The day whose table has this name, or None when it is no table's."""

@@ -77,6 +77,8 @@ class Manifest:
     that of the rejected lines as they are stored ("" without any). ``unusual`` counts events that are legal JSON and
     that loaders stumble over. ``window_days`` counts the days in a row that the window size worked for
     (below 1: a doubled one was refused).
+    ``erased`` counts the events of erased people that are not in the dump, as far as is known: those that were taken
+    out of it, and those that an export left out. They are in no other figure.
     ``quiet_hours`` had many events the day before and have none. ``fewer_found`` is set when a later export found
     fewer events and left the day as it was.
     """
@@ -105,6 +107,7 @@ class Manifest:
     unusual: Count = 0
     window_days: Annotated[int, msgspec.Meta(ge=-1000, le=100_000)] = 1
     quiet_hours: tuple[Hour, ...] = ()
+    erased: Count = 0
     fewer_found: FewerFound | None = None
     format: int = FORMAT
 
@@ -112,8 +115,9 @@ class Manifest:
         """The document as it is stored: UTF-8, indented, in the order of the fields."""
         document = {"format": FORMAT, **asdict(self)}
         document = {"bytes" if name == "size" else name: value for name, value in document.items()}
-        if self.fewer_found is None:
-            del document["fewer_found"]
+        for name in ("fewer_found", "erased"):
+            if not document[name]:
+                del document[name]
         return (json.dumps(document | {"format": FORMAT}, indent=1, default=_plain, ensure_ascii=False) + "\n").encode()
 
     @staticmethod
