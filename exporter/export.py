@@ -19,6 +19,7 @@ from exporter.clock import Clock, Deadline
 from exporter.days.failing import on_record
 from exporter.days.manifest import Manifest, Source
 from exporter.days.publish import publish
+from exporter.days.recording import ready
 from exporter.days.rules import (
     BUSY_EVENTS,
     NOTED_EVENTS,
@@ -103,6 +104,7 @@ def export_day(day: date, core: Exporter, *, force: bool = False, deadline: Dead
             stored = core.days.stored(day)
             near = core.days.neighbours(stored)
             check_source(near.source, Source(core.client.base_url), near.dump)
+            ready(core.days, stored, near, core.run_id, began)
         plan = Plan(day, first_hours(stored, near))
         with on_record(day, core.days, core.run_id, core.clock, lambda: plan.hours):
             attempt = Attempt(day, force, began, deadline or Deadline(core.clock), stored, near)

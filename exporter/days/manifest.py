@@ -28,6 +28,8 @@ SETTLED = frozenset({FINAL, EMPTY})
 DAMAGED = DamagedError.kind
 """The kind of a failure record that tells of stored bytes which do not fit their manifest."""
 
+OPTIONAL = ("erased", "fewer_found", "ledger")  # fields that a manifest may lack
+
 State = Annotated[Literal["provisional", "final", "empty"], msgspec.Meta(description="provisional, final or empty")]
 Day = Annotated[date, msgspec.Meta(description="a date like 2025-11-06")]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**62, description="a whole number of 0 or more")]
@@ -65,6 +67,13 @@ class FewerFound(TypedDict):
     events: Count
     run: NotRequired[Line]
     at: NotRequired[Moment]
+
+
+class LedgerLine(TypedDict):
+    """The ledger's line about the day: its number, and the SHA-256 of its bytes."""
+
+    number: Annotated[int, msgspec.Meta(ge=1, le=2**53)]
+    sha256: Sha256
 
 
 @dataclass(frozen=True)
@@ -109,15 +118,13 @@ class Manifest:
     quiet_hours: tuple[Hour, ...] = ()
     erased: Count = 0
     fewer_found: FewerFound | None = None
+    ledger: LedgerLine | None = None
     format: int = FORMAT
 
     def to_json(self) -> bytes:
         """The document as it is stored: UTF-8, indented, in the order of the fields."""
-        document = {"format": FORMAT, **asdict(self)}
-        document = {"bytes" if name == "size" else name: value for name, value in document.items()}
-        for name in ("fewer_found", "erased"):
-            if not document[name]:
-                del document[name]
+        found = {name: value for name, value in asdict(self).items() if value or name not in OPTIONAL}
+        document = {"format": FORMAT} | {"bytes" if name == "size" else name: value for name, value in found.items()}
         return (json.dumps(document | {"format": FORMAT}, indent=1, default=_plain, ensure_ascii=False) + "\n").encode()
 
     @staticmethod

@@ -13,12 +13,10 @@ from exporter.foreign import Foreign
 from exporter.foreign.connections import connection_problem, connection_secrets
 from exporter.foreign.proxies import proxy_problems, proxy_secrets
 from exporter.settings import words
+from exporter.settings.values import Container, DayCount, Seconds, convert
 
 MEGABYTE = 1_000_000
 LEAST_TMP_MB = 100
-
-Seconds = Annotated[float, msgspec.Meta(ge=0, le=60)]
-DayCount = Annotated[int, msgspec.Meta(ge=0, le=36500)]
 
 
 def _setting(
@@ -53,11 +51,17 @@ class Settings:
         "what follows the account in `EXPORT_STORAGE_URL`, if it is no suffix of Azure's public cloud, China's or the "
         "US government's",
     )
-    container: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9](?!.*--)[a-z0-9-]{1,61}[a-z0-9]$")] = _setting(
+    container: Container = _setting(
         "EXPORT_CONTAINER",
         "the container in the account",
         "amplitude",
         allowed="3 to 63 small letters, digits and single hyphens, with a letter or a digit at both ends",
+    )
+    ledger_container: Container = _setting(
+        "EXPORT_LEDGER_CONTAINER",
+        "the ledger's container in the same account (docs/ledger.md)",
+        "amplitude-ledger",
+        allowed="as EXPORT_CONTAINER, and another",
     )
     prefix: Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z0-9_-]+/)*$", max_length=200)] = _setting(
         "EXPORT_PREFIX",
@@ -119,6 +123,9 @@ class Settings:
         allowed="`on`, or nothing",
         example="on",
     )
+    scrub_days: DayCount = _setting(
+        "EXPORT_SCRUB_DAYS", "each night the run reads one final day in so many back; 0: never", 30
+    )
     schedule: Annotated[str, msgspec.Meta(pattern=r"^\S+( \S+){5}$")] = _setting(
         "EXPORT_SCHEDULE",
         "the timer of the function app, six fields, UTC",
@@ -139,7 +146,7 @@ class Settings:
         for item in dataclasses.fields(cls):
             text = values.get(item.metadata["name"], "").strip()
             try:
-                given |= {item.name: _convert(text, hints[item.name])} if text else {}
+                given |= {item.name: convert(text, hints[item.name])} if text else {}
             except ValueError:  # its words are the library's
                 wrong.append((item, text))
         if values.get("EXPORT_LOG_DIR", "unset").strip() == "":
@@ -161,6 +168,11 @@ class Settings:
         if self.storage_url:
             yield words.storage_problem("EXPORT_STORAGE_URL", self.storage_url, self.storage_suffix)
         yield words.ping_problem("EXPORT_PING_URL", self.ping_url) if self.ping_url else ""
+        if self.container == self.ledger_container:
+            yield (
+                "EXPORT_LEDGER_CONTAINER and EXPORT_CONTAINER are the same. The ledger needs a container of its own, which "
+                "can keep what is in it for good"
+            )
         text = self.storage_connection_string
         if text and (problem := connection_problem(text)):
             yield f"EXPORT_STORAGE_CONNECTION_STRING: {problem}"
@@ -204,17 +216,3 @@ SETTING_NAMES = frozenset(item.metadata["name"] for item in dataclasses.fields(S
 def unknown_names(values: Mapping[str, str]) -> list[str]:
     """A warning for each name that looks like a setting and is none, with the nearest known one."""
     return words.unknown_names(values, SETTING_NAMES)
-
-
-def _convert(text: str, kind: Any) -> Any:
-    """The value that a text stands for.
-
-    Raises:
-        ValueError: it stands for none.
-    """
-    if kind in (Path, Path | None):
-        if not text.isprintable():
-            raise ValueError
-        return Path(text)
-    value = msgspec.convert(text, kind, strict=False)
-    return value.rstrip("/") if isinstance(value, str) and value.startswith(("http://", "https://")) else value
