@@ -12,6 +12,8 @@ from exporter.days.due import Timing
 from exporter.days.layout import Layout
 from exporter.days.stored import Days
 from exporter.foreign import Foreign
+from exporter.privacy.filter import look
+from exporter.privacy.keyed import Kept
 from exporter.report import Progress, no_progress
 from exporter.settings import LEAST_TMP_MB, Settings
 from exporter.store import Store
@@ -60,7 +62,14 @@ def layout_of(settings: Settings) -> Layout:
 def days_in(store: Store, settings: Settings) -> Days:
     """The project's days in ``store``."""
     timing = Timing(timedelta(hours=settings.settle_hours), settings.lookback_days)
-    return Days(store, layout_of(settings), timing, Foreign(settings.secrets))
+    layout = layout_of(settings)
+    kept = Kept(store, layout, settings.erasure_key)
+    return Days(store, layout, timing, Foreign(settings.secrets), lambda day: look(kept, day).forget)
+
+
+def kept_in(days: Days, settings: Settings) -> Kept:
+    """What is kept of the people who were erased from ``days``."""
+    return Kept(days.store, days.layout, settings.erasure_key)
 
 
 @contextmanager
@@ -110,7 +119,7 @@ def open_exporter(
     limits = Limits(settings.rejected_limit, settings.max_rejected_percent)
 
     with new_client(settings, clock, progress, gate) as client, open_days(settings, progress) as days:
-        core = Exporter(client, days, limits, clock, run_id, progress)
+        core = Exporter(client, days, limits, clock, run_id, progress, kept=kept_in(days, settings))
         if settings.tables or settings.report:
             core = replace(core, follow=_followed(settings, days, clock, progress))
         yield core

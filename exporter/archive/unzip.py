@@ -5,7 +5,7 @@ line. Memory is bounded whatever the archive, the member or the line holds.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import SEEK_END
 from typing import BinaryIO
@@ -18,6 +18,7 @@ from exporter.archive.lines import LongLineError, whole_lines
 from exporter.archive.members import Allowance, Member, hours_named, inflate, members
 from exporter.archive.rejected import RejectedLines
 from exporter.errors import BadArchiveError
+from exporter.forget import Forget
 from exporter.report import Progress, Step, no_progress
 from exporter.window import Window
 
@@ -34,13 +35,6 @@ class Bounds:
 
 
 BOUNDS = Bounds()
-
-Forget = Callable[[bytes, int | None], tuple[bytes, list[bytes]]]
-r"""Takes the lines of erased people out of a block of whole lines, each with its ``\n``, uploaded in that hour.
-
-It gives the block with blank lines in their place, so that the numbers of the others stay, and those lines. The hour is
-None where it is not known.
-"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,14 @@ that takes three values and looks them up; the others by `ids_in`, which reads e
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 import msgspec
 
 from exporter.privacy.ids import AMPLITUDE, DEVICE, USER, ids_in
-from exporter.privacy.keyed import Keyed, hash_of
+from exporter.privacy.keyed import Kept, Keyed, hash_of
+from exporter.store import Entry
 
 MOST_KNOWN = 100_000
 """Values whose answer is remembered, of each kind."""
@@ -164,3 +166,34 @@ def _upload_time(line: bytes) -> datetime | None:
         return datetime.fromisoformat(text).replace(tzinfo=UTC) if _TIME.fullmatch(text) else None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError):
         return None
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was known of erased people when somebody began with a day; ``forget`` is None if nothing matters to it."""
+
+    kept: Kept
+    listed: tuple[Entry, ...]
+    forget: Filter | None
+
+    def is_old(self) -> bool:
+        """Whether more is known by now: a person was erased meanwhile.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        return {(entry.name, entry.etag) for entry in self.kept.listed()} != {
+            (entry.name, entry.etag) for entry in self.listed
+        }
+
+
+def look(kept: Kept, day: date) -> Look:
+    """What is known now of erased people, and how the lines of ``day`` are left without theirs.
+
+    Raises:
+        PermanentError: somebody asked after the day had begun, and the key is missing, wrong, or a record damaged.
+        StoreError: the store cannot be read.
+    """
+    listed = kept.listed()
+    keyed = kept.after(datetime.combine(day, time(), UTC), listed)
+    return Look(kept, listed, Filter(keyed, kept.key, day) if keyed else None)
