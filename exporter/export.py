@@ -20,6 +20,7 @@ from exporter.days.erased import without_erased
 from exporter.days.failing import check_kept, on_record
 from exporter.days.manifest import Manifest, Source
 from exporter.days.publish import publish
+from exporter.days.recording import ready
 from exporter.days.rules import (
     BUSY_EVENTS,
     NOTED_EVENTS,
@@ -121,6 +122,7 @@ def _attempted(day: date, core: Exporter, began: datetime, deadline: Deadline, *
         stored = core.days.stored(day)
         near = core.days.neighbours(stored)
         check_source(near.source, Source(core.client.base_url), near.dump)
+        ready(core.days, stored, near, core.run_id, began)
         erased = look(core.kept, day) if core.kept else None
     plan = Plan(day, first_hours(stored, near))
     with on_record(day, core.days, core.run_id, core.clock, lambda: plan.hours):

@@ -33,6 +33,8 @@ class Step(StrEnum):
     COMMITTING = "committing"
     COMMITTED = "committed"
     REJECTING = "rejecting"
+    RECORDING = "recording"
+    RECORDED = "recorded"
     PROVING = "proving"
     PROVEN = "proven"
     DERIVING = "deriving"
@@ -86,6 +88,16 @@ def day_damaged(day: date, damage: str) -> str:
 def days_ignored(days: Sequence[date]) -> str:
     """One line a run about records of days that cannot be."""
     return f"days ignored: count={len(days)} first={days[0]} last={days[-1]}: not over yet, or older than Amplitude"
+
+
+def ledger_broken(reason: str) -> str:
+    """One line a run for each place where the ledger does not fit. Exports go on behind it, and heal nothing."""
+    return f"ledger broken: reason={' '.join(reason.split())}"
+
+
+def ledger_begun(days: int, name: str) -> str:
+    """One line in a store's life: the days that were there before its ledger."""
+    return f"ledger begun: days={days} file={name}"
 
 
 def lines_rejected(day: date, count: int, name: str) -> str:

@@ -17,6 +17,7 @@ TABLES = "parquet/"
 MERGED = "merged/"
 KEYED = "erasures/keyed/"
 REPORT = "report.html"
+LEDGER = "ledger/"
 DUMP_CENTURY = "20"
 
 
@@ -26,6 +27,22 @@ class WrongName:
 
     text: str
     other_outfile: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Yearly:
+    """Files that are begun anew with each year."""
+
+    stem: str
+
+    def name(self, year: int) -> str:
+        """The file of a year."""
+        return f"{self.stem}{year:04}.jsonl"
+
+    def year(self, name: str) -> int | None:
+        """The year of a file, or None when it is not one of these."""
+        found = re.fullmatch(rf"{re.escape(self.stem)}(\d{{4}})\.jsonl", name, re.ASCII)
+        return int(found[1]) if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +80,16 @@ class Layout:
     def table(self, day: date) -> str:
         """The day's events as Parquet, derived from its dump."""
         return f"{self.prefix}{TABLES}upload_date={day}/events.parquet"
+
+    @property
+    def ledger(self) -> Yearly:
+        """The list of every change to a stored day; in Blob Storage in a container of its own."""
+        return Yearly(f"{self.prefix}{LEDGER}")
+
+    @property
+    def checks(self) -> Yearly:
+        """When each day was read back last; beside the ledger."""
+        return Yearly(f"{self.prefix}{LEDGER}checks-")
 
     def check_dump(self, name: str, day: date, where: str) -> WrongName:
         """What is wrong with the record ``where`` of ``day``, which names ``name`` and not this layout's dump."""

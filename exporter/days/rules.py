@@ -83,13 +83,15 @@ class Neighbours:
 class Decision:
     """What to do with a day that has been exported: the manifest that will stand, and whether the dump is written.
 
-    The commit of a dump adds its ETag to the manifest. ``fewer`` are the hours that had more events before.
+    The commit of a dump adds its ETag to the manifest. ``fewer`` are the hours that had more events before. ``by``: the
+    run that changes the day and when, if it is not the export that the manifest tells of.
     """
 
     outcome: Outcome
     manifest: Manifest
     writes_dump: bool
     fewer: tuple[str, ...] = ()
+    by: tuple[str, datetime] | None = None
 
 
 def check_source(stored: Source | None, asked: Source, where: str) -> None:

@@ -1,7 +1,7 @@
 """Settings from the environment or `.env`: every problem named at once, secrets never shown."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
@@ -10,17 +10,15 @@ import msgspec
 
 from exporter.errors import SettingsError
 from exporter.foreign import Foreign
-from exporter.foreign.connections import connection_problem, connection_secrets
+from exporter.foreign.connections import connection_secrets
 from exporter.foreign.proxies import proxy_problems, proxy_secrets
 from exporter.settings import words
+from exporter.settings.contradictions import contradictions
 from exporter.settings.fields import setting
-from exporter.settings.values import convert
+from exporter.settings.values import Container, DayCount, Seconds, convert
 
 MEGABYTE = 1_000_000
 LEAST_TMP_MB = 100
-
-Seconds = Annotated[float, msgspec.Meta(ge=0, le=60)]
-DayCount = Annotated[int, msgspec.Meta(ge=0, le=36500)]
 
 
 @dataclass(frozen=True)
@@ -48,11 +46,17 @@ class Settings:
         "what follows the account in `EXPORT_STORAGE_URL`, if it is no suffix of Azure's public cloud, China's or the "
         "US government's",
     )
-    container: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9](?!.*--)[a-z0-9-]{1,61}[a-z0-9]$")] = setting(
+    container: Container = setting(
         "EXPORT_CONTAINER",
         "the container in the account",
         "amplitude",
         allowed="3 to 63 small letters, digits and single hyphens, with a letter or a digit at both ends",
+    )
+    ledger_container: Container = setting(
+        "EXPORT_LEDGER_CONTAINER",
+        "the ledger's container in the same account (docs/ledger.md)",
+        "amplitude-ledger",
+        allowed="as EXPORT_CONTAINER, and another",
     )
     prefix: Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z0-9_-]+/)*$", max_length=200)] = setting(
         "EXPORT_PREFIX",
@@ -134,6 +138,9 @@ class Settings:
         "ask",
         allowed="`ask` or `auto`",
     )
+    scrub_days: DayCount = setting(
+        "EXPORT_SCRUB_DAYS", "each night the run reads one final day in so many back; 0: never", 30
+    )
     schedule: Annotated[str, msgspec.Meta(pattern=r"^\S+( \S+){5}$")] = setting(
         "EXPORT_SCHEDULE",
         "the timer of the function app, six fields, UTC",
@@ -162,29 +169,11 @@ class Settings:
         settings = cls(**given)
         foreign = Foreign((*settings.secrets, *proxy_secrets(values))) if wrong else Foreign()
         problems = [words.wrong_value(item, hints[item.name], text, foreign) for item, text in wrong]
-        problems += filter(None, settings._contradictions(keys_needed=keys_needed))
+        problems += filter(None, contradictions(settings, keys_needed=keys_needed))
         problems += proxy_problems(values)
         if problems:
             raise SettingsError("\n".join(problems + unknown_names(values)))
         return settings
-
-    def _contradictions(self, *, keys_needed: bool) -> Iterator[str]:
-        for name, value in (("AMP_API_KEY", self.api_key), ("AMP_SECRET_KEY", self.secret_key)):
-            yield words.key_problem(name, value, needed=keys_needed)
-        yield words.erasure_key_problem("EXPORT_ERASURE_KEY", self.erasure_key)
-        yield words.source_problem("AMP_BASE_URL", self.base_url)
-        yield words.suffix_problem("EXPORT_STORAGE_SUFFIX", self.storage_suffix)
-        if self.storage_url:
-            yield words.storage_problem("EXPORT_STORAGE_URL", self.storage_url, self.storage_suffix)
-        yield words.ping_problem("EXPORT_PING_URL", self.ping_url) if self.ping_url else ""
-        text = self.storage_connection_string
-        if text and (problem := connection_problem(text)):
-            yield f"EXPORT_STORAGE_CONNECTION_STRING: {problem}"
-        if text and self.storage_url:
-            yield (
-                "EXPORT_STORAGE_URL and EXPORT_STORAGE_CONNECTION_STRING are both set. Keep the URL for Azure, or the "
-                "connection string for the emulator"
-            )
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -82,6 +82,17 @@ class Store(Protocol):
             LostRaceError: something else is there.
         """
 
+    def append(self, name: str, content: bytes, *, at: int) -> None:
+        """Add whole lines to an object that is only ever appended to; lasting when this returns.
+
+        ``at`` is its length now; 0 where it is not there yet: it is made, and then holds all of ``content`` or nothing.
+        What follows its last line end is no line (a crash left it), does not count, and may be gone afterwards.
+
+        Raises:
+            LostRaceError: it has another length.
+            StoreError: it cannot be made or appended to.
+        """
+
     def delete(self, name: str) -> None:
         """Remove an object, for good when this returns; harmless if it is not there."""
 

@@ -57,6 +57,13 @@ class MemoryStore:
             self._objects[name] = (content, entry)
             return entry.etag
 
+    def append(self, name: str, content: bytes, *, at: int) -> None:
+        """See Store."""
+        there = self._objects.get(checked(name))
+        if (len(there[0]) if there else 0) != at:
+            raise LostRaceError(f"{name} has another length")
+        self.put(name, (there[0] if there else b"") + content, there[1].etag if there else None, {})
+
     def delete(self, name: str) -> None:
         """See Store."""
         self._objects.pop(checked(name), None)
