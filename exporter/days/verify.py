@@ -4,9 +4,10 @@ import hashlib
 from dataclasses import dataclass
 from datetime import date
 
+from exporter.days.erased import still_there
 from exporter.days.manifest import Manifest
 from exporter.days.stored import Days
-from exporter.dump import read_back
+from exporter.dump import read_back, watched
 from exporter.errors import LostRaceError, OtherSourceError, PermanentError
 
 MISSING = "no manifest: the day is missing. Export it"
@@ -50,7 +51,7 @@ def _etag(days: Days, name: str) -> str:
 
 def _verified(day: date, days: Days) -> Verified:
     try:
-        read = days.manifest(day)
+        read, forget = days.manifest(day), days.forget_on(day)
     except (PermanentError, OtherSourceError) as error:
         return Verified(day, 0, 0, str(error))
     manifest = read.manifest
@@ -58,13 +59,16 @@ def _verified(day: date, days: Days) -> Verified:
         return Verified(day, 0, 0, read.damage or MISSING, damaged=bool(read.damage))
     if days.store.stat(manifest.dump) is None:
         return Verified(day, 0, 0, f"{manifest.dump} is not there. Export the day again")
-    dump = read_back(days.store.stream(manifest.dump))
+    pieces, erased = days.store.stream(manifest.dump), list[int]()
+    dump = read_back(watched(pieces, forget, lambda _line: erased.append(1)) if forget else pieces)
     if (dump.sha256, dump.size, dump.events) != (manifest.sha256, manifest.size, manifest.events):
         problem = (
             f"{manifest.dump} has {dump.events} events, {dump.size} bytes and SHA-256 {dump.sha256}; its manifest says "
             f"{manifest.events}, {manifest.size} and {manifest.sha256}. Restore it, or export the day again"
         )
         return Verified(day, dump.events, dump.size, problem, damaged=True)
+    if erased:
+        return Verified(day, dump.events, dump.size, still_there(manifest.dump, len(erased)), damaged=True)
     rejected = _rejected_problem(manifest, days)
     return Verified(day, dump.events, dump.size, rejected, damaged=rejected is not None)
 

@@ -7,7 +7,7 @@ key can ask whether an id is among them: the records are pseudonymous, not anony
 import hashlib
 import hmac
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Self
@@ -21,8 +21,6 @@ from exporter.privacy.ids import Ids
 from exporter.store import Entry, Store
 
 FORMAT = 1
-LEAST_KEY = 32
-"""Characters of a key: fewer could be guessed, and with them whether an id is among the hashes."""
 HOW_TO_MAKE_ONE = "openssl rand -base64 32"
 _CHECKED = b"amplitude exporter: is this the key of the erased ids?"
 _LATEST = datetime(9999, 1, 1, tzinfo=UTC)
@@ -96,17 +94,17 @@ class Kept:
             return there
         return keyed
 
-    def names(self) -> frozenset[tuple[str, str]]:
-        """Names and ETags of all records, by a listing: what is there now, to see later whether another came."""
-        return frozenset((entry.name, entry.etag) for entry in self._listed())
+    def listed(self) -> tuple[Entry, ...]:
+        """All records, as a listing tells them."""
+        return tuple(entry for entry in self.store.list(self.layout.keyed_ids) if entry.name.endswith(".json"))
 
-    def after(self, moment: datetime) -> tuple[Keyed, ...]:
-        """The records of requests after ``moment``: only those can be about events that were uploaded after it.
+    def after(self, moment: datetime, listed: Iterable[Entry]) -> tuple[Keyed, ...]:
+        """The ``listed`` records of requests after ``moment``: only those are about events uploaded after it.
 
         Raises:
             PermanentError: there are such records, and the key is missing or not theirs, or one cannot be read.
         """
-        found = (self._keyed(entry) for entry in self._listed() if _before(entry) > moment)
+        found = (self._keyed(entry) for entry in listed if _before(entry) > moment)
         return tuple(self._checked(keyed) for keyed in found if keyed.before > moment)
 
     def check(self) -> int:
@@ -115,10 +113,7 @@ class Kept:
         Raises:
             PermanentError: one cannot be read, or the key is missing or not its own.
         """
-        return len([self._checked(self._keyed(entry)) for entry in self._listed()])
-
-    def _listed(self) -> Iterator[Entry]:
-        return (entry for entry in self.store.list(self.layout.keyed_ids) if entry.name.endswith(".json"))
+        return len([self._checked(self._keyed(entry)) for entry in self.listed()])
 
     def _keyed(self, entry: Entry) -> Keyed:
         known = entry.name, entry.etag
@@ -163,16 +158,6 @@ class Kept:
 
 _WHY = "with it an export leaves out the people who were erased"
 _LASTS = "Keep it as long as the archive: without it, days before the last erasure cannot be exported any more"
-
-
-def key_problem(key: str) -> str:
-    """What is wrong with a key; "" if nothing is."""
-    if not key or (len(key) >= LEAST_KEY and len(set(key)) >= LEAST_KEY // 3 and key.isprintable()):
-        return ""
-    return (
-        f"EXPORT_ERASURE_KEY is too easy to guess: it needs {LEAST_KEY} characters or more, at random. Make one with "
-        f"`{HOW_TO_MAKE_ONE}`"
-    )
 
 
 def _before(entry: Entry) -> datetime:
