@@ -133,6 +133,11 @@ def day_erased(day: date, events: int, rejected: int) -> str:
     return f"day erased: day={day} events={events} rejected={rejected}"
 
 
+def day_not_erased(day: date, reason: str) -> str:
+    """One line for each day that an erasure could not change. The erasure stays open until it can."""
+    return f"day not erased: day={day} reason={' '.join(reason.split())}"
+
+
 def erasure_ended(erasure: str, *, days: int, events: int, rejected: int, open_days: int, kept: int) -> str:
     """The last line of an erasure; ``open_days`` are not done yet, ``kept`` old versions are not gone yet."""
     told = f"days={days} events={events} rejected={rejected} open={open_days} old_versions={kept}"

@@ -1,0 +1,208 @@
+"""A whole erasure: those who are erased are remembered by keyed hashes, put on record, and taken out of day after day.
+
+In this order: the hashes, so that no export that begins from now on brings anybody back; the record; the days. Called
+again with the same ids, an erasure that was stopped goes on: its hashes tell that it is theirs.
+"""
+
+import logging
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+from exporter import report
+from exporter.days.erasures import BEGUN, DONE, ErasedDay, Erasure, Erasures
+from exporter.errors import ExportError, SettingsError
+from exporter.privacy.book import Book, Work
+from exporter.privacy.erasing import erase_day, purged, with_past
+from exporter.privacy.ids import AMPLITUDE, DEVICE, USER, Ids
+from exporter.privacy.keyed import Kept, Keyed, hash_of
+from exporter.privacy.matching import Matcher, Wanted
+from exporter.privacy.search import Found
+from exporter.report import Step
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What somebody asks for: ``by`` whom of the staff, and for which ``reason``."""
+
+    asked: Ids
+    reason: str
+    by: str
+
+    def check(self) -> None:
+        """See that reason and name hold no id: they are kept for years, and shown.
+
+        Raises:
+            SettingsError: one does.
+        """
+        words = f"{self.reason}\n{self.by}".casefold()
+        ids = (*self.asked.users, *self.asked.devices, *map(str, self.asked.amplitude))
+        if any(one.casefold() in words for one in ids):
+            raise SettingsError(
+                "--reason or --by holds one of the ids, and both are kept on record. Name a ticket's number instead"
+            )
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """An erasure of the same people that has not ended: its hashes, and its record if it came that far."""
+
+    keyed: Keyed
+    record: Erasure | None
+
+    def wanted(self, asked: Ids, key: str) -> Wanted:
+        """Who it is about: ids that were found with a user may stand in no event any more that tells so."""
+        hashes = frozenset(self.keyed.hashes)
+        return Wanted(asked, lambda spelled: hash_of(spelled, key) in hashes)
+
+    def concerns(self, day: date) -> bool:
+        """Whether all of ``day`` was before the request: later events are another request's."""
+        return day < self.keyed.before.date()
+
+
+def stopped(asked: Ids, kept: Kept, records: Erasures) -> Stopped | None:
+    """The oldest erasure of those ``asked`` for that has open days; None if there is none.
+
+    Raises:
+        PermanentError: the key is missing or another, or what is kept cannot be read.
+    """
+    return next((one for one in _of(asked, kept, records) if one.record is None or one.record.state != DONE), None)
+
+
+def with_a_past(asked: Ids, kept: Kept, records: Erasures) -> list[Erasure]:
+    """Their erasures that are done, but for old versions that could not be removed then."""
+    found = (one.record for one in _of(asked, kept, records))
+    return [record for record in found if record and record.state == DONE and record.old_versions]
+
+
+def _of(asked: Ids, kept: Kept, records: Erasures) -> list[Stopped]:
+    kept.check()
+    hashes = {hash_of(one, kept.key) for one in asked.spelled()}
+    found = []
+    for name, _ in sorted(kept.names()):
+        keyed = kept.read(name)
+        if hashes <= set(keyed.hashes):
+            stored = records.read(keyed.erasure)
+            found.append(Stopped(keyed, stored[0] if stored else None))
+    return found
+
+
+@dataclass(frozen=True)
+class Erasing:
+    """Carries erasures out. ``begins`` hears of each day, and of how many there are."""
+
+    work: Work
+    kept: Kept
+    records: Erasures
+    begins: Callable[[date, int], None] = lambda _day, _count: None
+
+    def begin(self, request: Request, found: Found, name: str, now: datetime) -> Book:
+        """Remember the people who were found, and put the erasure ``name`` on record.
+
+        Raises:
+            PermanentError: EXPORT_ERASURE_KEY is missing, or not that of the other erasures.
+            StoreError: the store cannot be written.
+        """
+        keyed = self.kept.remember(found.ids, name, now)
+        self.work.progress(Step.REMEMBERED, 0, None)
+        return self._book(request, found, keyed, _counts(found.ids))
+
+    def go_on(self, request: Request, found: Found, was: Stopped) -> Book:
+        """Take up an erasure that was stopped."""
+        if was.record is None:
+            return self._book(request, found, was.keyed, {"ids": len(was.keyed.hashes)})
+        stored = self.records.read(was.record.id)
+        book = Book(self.records, was.record, stored[1] if stored else None, self.work.progress)
+        for one in found.days:
+            if book.erasure.day(one.day) is None:
+                book.erasure = book.erasure.with_day(ErasedDay(one.day, one.events, one.rejected))
+        return book
+
+    def _book(self, request: Request, found: Found, keyed: Keyed, ids: dict[str, int]) -> Book:
+        foreign = self.work.days.foreign
+        days = tuple(ErasedDay(one.day, one.events, one.rejected) for one in found.days)
+        erasure = Erasure(
+            id=keyed.erasure,
+            state=BEGUN,
+            reason=foreign(request.reason),
+            by=foreign(request.by),
+            asked_at=keyed.before,
+            ids=ids,
+            days=days,
+            run=self.work.run_id,
+        )
+        book = Book(self.records, erasure, None, self.work.progress)
+        book.write(erasure)
+        return book
+
+    def carry_out(self, book: Book, wanted: Wanted, others: Callable[[], Collection[date]]) -> Erasure:
+        """Erase the open days of ``book``, then the ``others`` that changed meanwhile; return what is on record then.
+
+        A day that cannot be erased now says why, and keeps the erasure open.
+
+        Raises:
+            PermanentError: somebody else is at work on the same erasure.
+            StoreError: the record cannot be written.
+        """
+        matcher, open_days = Matcher(wanted), [one.day for one in book.erasure.open_days]
+        for day in open_days:
+            self.begins(day, len(open_days))
+            self._try(day, matcher, book)
+        for day in sorted(set(others()) - {one.day for one in book.erasure.open_days}):
+            self.begins(day, len(open_days))
+            self._try(day, matcher, book)
+        self._page()
+        done = not book.erasure.open_days
+        now = self.work.clock.now()
+        book.write(replace(book.erasure, state=DONE if done else BEGUN, done_at=now if done else None))
+        _tell(book.erasure)
+        return book.erasure
+
+    def forget_past(self, record: Erasure) -> Erasure:
+        """Try once more to remove what can still be brought back of an erasure that is done."""
+        stored = self.records.read(record.id)
+        book = Book(self.records, record, stored[1] if stored else None, self.work.progress)
+        erasure = record
+        for one in record.days:
+            if one.old_versions:
+                self.begins(one.day, len(record.days))
+                erasure = erasure.with_day(with_past(one, purged(one.day, self.work), self.work.clock.now()))
+        book.write(erasure)
+        _tell(erasure)
+        return erasure
+
+    def _try(self, day: date, matcher: Matcher, book: Book) -> None:
+        try:
+            done = erase_day(day, matcher, book, self.work)
+        except (ExportError, OSError) as error:
+            why = self.work.days.foreign.sentence(str(error))
+            log.error(report.day_not_erased(day, why))
+            entry = book.erasure.day(day) or ErasedDay(day, 0, 0)
+            book.write(book.erasure.with_day(replace(entry, why=why)))
+            return
+        if done:
+            log.info(report.day_erased(day, done.events, done.rejected))
+
+    def _page(self) -> None:
+        """The nightly page is about counts; it goes, and the next night writes it anew."""
+        self.work.days.store.delete(self.work.days.layout.report)
+
+
+def _counts(ids: Ids) -> dict[str, int]:
+    return {USER: len(ids.users), AMPLITUDE: len(ids.amplitude), DEVICE: len(ids.devices)}
+
+
+def _tell(erasure: Erasure) -> None:
+    done = [one for one in erasure.days if one.state == DONE]
+    log.info(
+        report.erasure_ended(
+            erasure.id,
+            days=len(done),
+            events=sum(one.events for one in done),
+            rejected=sum(one.rejected for one in done),
+            open_days=len(erasure.open_days),
+            kept=erasure.old_versions,
+        )
+    )
