@@ -69,6 +69,13 @@ class Dump:
             self._write(events.hour, memoryview(joined)[: -len(SEPARATOR)])
         self._progress(Step.WRITING, self.size, None)
 
+    def add_joined(self, hour: int, text: bytes | memoryview) -> None:
+        """Append events of ``hour`` that stand joined already, `SEPARATOR` between them; one at least."""
+        self._write(hour, b"[\n" if self._empty else SEPARATOR)
+        self._empty = False
+        self._write(hour, text)
+        self._progress(Step.WRITING, self.size, None)
+
     def finish(self) -> None:
         """Close the array."""
         self._write(AFTER_THE_HOURS, b"[]\n" if self._empty else b"\n]\n")

@@ -77,6 +77,8 @@ def _backfill(call: Call) -> int:
             left = days.coverage(call.clock.now()).open_days(asked)
             log.info(f"backfill: {len(asked)} of the range's days, {len(asked) - len(left)} are final or empty already")
             result = work.side_by_side(left, days)
+            if left and days.coverage(call.clock.now()).never_an_event:
+                log.warning(report.NEVER_AN_EVENT)
         log.info(f"backfill ends: {len(result.done)} done, {len(result.failed)} failed, of {len(left)}")
         return result
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
@@ -13,6 +13,7 @@ from exporter.cli.documents import (
     Exported,
     Exports,
     Failed,
+    OfAnExport,
     Problem,
     Read,
     StatusDocument,
@@ -32,7 +33,7 @@ def exports_of(result: "RunResult") -> Exports:
         done=[
             Exported(
                 day=done.manifest.day,
-                outcome=done.outcome.value,
+                outcome=cast("OfAnExport", done.outcome.value),
                 state=done.manifest.state,
                 dump=done.manifest.dump,
                 events=done.manifest.events,

@@ -15,6 +15,7 @@ LOCKS = "locks/"
 STOP = "stops/last.json"
 TABLES = "parquet/"
 MERGED = "merged/"
+ERASURES = "erasures/"
 KEYED = "erasures/keyed/"
 REPORT = "report.html"
 LEDGER = "ledger/"
@@ -136,6 +137,25 @@ class Layout:
     def merged(self) -> str:
         """What the names of Amplitude's exports of merged ids start with, where somebody has put them there."""
         return f"{self.prefix}{MERGED}"
+
+    def erasure(self, erasure: str) -> str:
+        """What was asked, and what became of it; nobody's id."""
+        return f"{self.prefix}{ERASURES}{erasure}.json"
+
+    @property
+    def erasures(self) -> str:
+        """What the names of all records of erasures start with."""
+        return f"{self.prefix}{ERASURES}"
+
+    def erasure_of(self, name: str) -> str:
+        """The id of the erasure whose record has this name, "" when it is none's."""
+        found = re.fullmatch(r"([A-Za-z0-9-]{1,80})\.json", name.removeprefix(self.erasures), re.ASCII)
+        return found[1] if found else ""
+
+    @property
+    def rejections(self) -> str:
+        """What the names of all rejected lines start with."""
+        return f"{self.prefix}{REJECTED}"
 
     def keyed(self, erasure: str) -> str:
         """Keyed hashes of the ids of an erasure, so that nobody comes back."""

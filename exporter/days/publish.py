@@ -46,7 +46,8 @@ def publish(
         restate(manifest, days)
         raise
     progress(Step.PROVEN, 0, None)
-    if stored.failure and not (stored.damage and decision.outcome is Outcome.KEPT):
+    keeps_failure = decision.outcome is Outcome.ERASED or (stored.damage and decision.outcome is Outcome.KEPT)
+    if stored.failure and not keeps_failure:  # an erasure is no export: a failed one is due still
         store.delete(layout.failure(stored.day))
     return manifest
 

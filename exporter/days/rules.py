@@ -22,13 +22,17 @@ QUIET_DAYS = timedelta(days=7)
 
 
 class Outcome(StrEnum):
-    """What an export did to the stored day. The values stand in log lines that infra/ queries for."""
+    """What became of the stored day: ERASED by an erasure, all others by an export.
+
+    The values stand in log lines that infra/ queries for.
+    """
 
     WRITTEN = "written"
     REPLACED = "replaced"
     UNCHANGED = "unchanged"
     KEPT = "kept"
     EMPTY = "empty"
+    ERASED = "erased"
 
 
 @dataclass(frozen=True)
