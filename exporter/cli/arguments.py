@@ -125,6 +125,7 @@ def _status(parser: argparse.ArgumentParser) -> None:
 def _verify(parser: argparse.ArgumentParser) -> None:
     _add_days(parser)
     parser.add_argument("--all", action="store_true", help="every day on record")
+    parser.add_argument("--head", metavar="NUMBER:HASH", help="prove the ledger against a line that was kept")
     parser.add_argument("--repair", action="store_true", help="export the days that do not fit again, at once")
     _add_output(parser)
 
@@ -146,6 +147,26 @@ def _sql(parser: argparse.ArgumentParser) -> None:
 
 def _report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, metavar="FILE", help="where it goes")
+
+
+def _find(parser: argparse.ArgumentParser) -> None:
+    _add_ids(parser)
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write their events there, as JSON lines")
+    _add_output(parser)
+
+
+def _erase(parser: argparse.ArgumentParser) -> None:
+    _add_ids(parser)
+    parser.add_argument("--reason", required=True, metavar="TEXT", help="kept on record: a ticket's number, no person")
+    parser.add_argument("--by", metavar="NAME", help="who of you asks for it, kept on record (default: this user)")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be erased, and erase nothing")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("-q", "--quiet", action="store_true", help="say nothing unless something is wrong")
+
+
+def _add_ids(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--ids", required=True, metavar="FILE", help="one id a line: user_id=..., or - for stdin")
+    parser.add_argument("--devices", action="store_true", help="the devices of a user count as theirs, too")
 
 
 def _simulate(parser: argparse.ArgumentParser) -> None:
@@ -206,6 +227,9 @@ OPTIONS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "tables": _tables,
     "sql": _sql,
     "report": _report,
+    "find": _find,
+    "erase": _erase,
+    "erasures": _add_json,
     "simulate": _simulate,
     "demo": lambda _: None,
 }

@@ -5,12 +5,14 @@ again with the same ids, an erasure that was stopped goes on: its hashes tell th
 """
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from typing import Self
 
 from exporter import report
 from exporter.days.erasures import BEGUN, DONE, ErasedDay, Erasure, Erasures
+from exporter.days.stored import Days
 from exporter.errors import ExportError, SettingsError
 from exporter.privacy.book import Book, Work
 from exporter.privacy.erasing import erase_day, purged, with_past
@@ -81,8 +83,8 @@ def _of(asked: Ids, kept: Kept, records: Erasures) -> list[Stopped]:
     kept.check()
     hashes = {hash_of(one, kept.key) for one in asked.spelled()}
     found = []
-    for name, _ in sorted(kept.names()):
-        keyed = kept.read(name)
+    for entry in kept.listed():
+        keyed = kept.read(entry.name)
         if hashes <= set(keyed.hashes):
             stored = records.read(keyed.erasure)
             found.append(Stopped(keyed, stored[0] if stored else None))
@@ -137,8 +139,8 @@ class Erasing:
         book.write(erasure)
         return book
 
-    def carry_out(self, book: Book, wanted: Wanted, others: Callable[[], Collection[date]]) -> Erasure:
-        """Erase the open days of ``book``, then the ``others`` that changed meanwhile; return what is on record then.
+    def carry_out(self, book: Book, wanted: Wanted, since: Snapshot) -> Erasure:
+        """Erase the open days of ``book``, then others that changed ``since``; return what is on record then.
 
         A day that cannot be erased now says why, and keeps the erasure open.
 
@@ -150,7 +152,7 @@ class Erasing:
         for day in open_days:
             self.begins(day, len(open_days))
             self._try(day, matcher, book)
-        for day in sorted(set(others()) - {one.day for one in book.erasure.open_days}):
+        for day in sorted(since.changed() - {one.day for one in book.erasure.days}):
             self.begins(day, len(open_days))
             self._try(day, matcher, book)
         self._page()
@@ -188,6 +190,31 @@ class Erasing:
     def _page(self) -> None:
         """The nightly page is about counts; it goes, and the next night writes it anew."""
         self.work.days.store.delete(self.work.days.layout.report)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The dumps as they were before anything was looked for: what has changed since then has to be looked at, too."""
+
+    days: Days
+    etags: dict[date, str]
+
+    @classmethod
+    def of(cls, days: Days) -> Self:
+        """What is there now."""
+        return cls(days, _etags(days))
+
+    def changed(self) -> set[date]:
+        """The days whose dump is another one now, or that somebody is at work on."""
+        layout, locks = self.days.layout, self.days.store.list(self.days.layout.locks)
+        held = {layout.day_of(one.name) for one in locks if (one.metadata or {}).get("lease") == "leased"}
+        now = _etags(self.days)
+        return {day for day, etag in now.items() if self.etags.get(day) != etag or day in held}
+
+
+def _etags(days: Days) -> dict[date, str]:
+    named = ((days.layout.day_of(entry.name), entry.etag) for entry in days.store.list(days.layout.dumps))
+    return {day: etag for day, etag in named if day}
 
 
 def _counts(ids: Ids) -> dict[str, int]:
