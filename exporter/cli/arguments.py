@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from exporter import __version__
+from exporter.cli.arguments_of_people import erase, find
 from exporter.cli.call import YESTERDAY, Ago, Named
 from exporter.cli.help import HELP
 from exporter.window import parse_day
@@ -149,26 +150,6 @@ def _report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, metavar="FILE", help="where it goes")
 
 
-def _find(parser: argparse.ArgumentParser) -> None:
-    _add_ids(parser)
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write their events there, as JSON lines")
-    _add_output(parser)
-
-
-def _erase(parser: argparse.ArgumentParser) -> None:
-    _add_ids(parser)
-    parser.add_argument("--reason", required=True, metavar="TEXT", help="kept on record: a ticket's number, no person")
-    parser.add_argument("--by", metavar="NAME", help="who of you asks for it, kept on record (default: this user)")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be erased, and erase nothing")
-    parser.add_argument("--yes", action="store_true", help="do not ask")
-    parser.add_argument("-q", "--quiet", action="store_true", help="say nothing unless something is wrong")
-
-
-def _add_ids(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--ids", required=True, metavar="FILE", help="one id a line: user_id=..., or - for stdin")
-    parser.add_argument("--devices", action="store_true", help="the devices of a user count as theirs, too")
-
-
 def _simulate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=8080, metavar="N", help="0 picks a free one (default: 8080)")
     parser.add_argument("--events-per-hour", type=_positive, default=50, metavar="N", help="default: 50")
@@ -230,8 +211,8 @@ OPTIONS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "tables": _tables,
     "sql": _sql,
     "report": _report,
-    "find": _find,
-    "erase": _erase,
+    "find": find,
+    "erase": erase,
     "erasures": _add_json,
     "simulate": _simulate,
     "demo": lambda _: None,

@@ -186,22 +186,10 @@ def _report(call: Call) -> int:
     return write_report(call)
 
 
-def _find(call: Call) -> int:
-    from exporter.cli.finding import find  # noqa: PLC0415 - this command only
+def _people(call: Call) -> int:
+    from exporter.cli import erasing, finding  # noqa: PLC0415 - these commands only
 
-    return find(call)
-
-
-def _erase(call: Call) -> int:
-    from exporter.cli.erasing import erase  # noqa: PLC0415 - this command only
-
-    return erase(call)
-
-
-def _erasures(call: Call) -> int:
-    from exporter.cli.erasing import erasures  # noqa: PLC0415 - this command only
-
-    return erasures(call)
+    return {"find": finding.find, "erase": erasing.erase, "erasures": erasing.erasures}[call.arguments.command](call)
 
 
 def _demo(call: Call) -> int:
@@ -219,7 +207,7 @@ COMMANDS: dict[str, Callable[[Call], int]] = {
     "tables": _tables,
     "sql": _sql,
     "report": _report,
-    "find": _find,
-    "erase": _erase,
-    "erasures": _erasures,
+    "find": _people,
+    "erase": _people,
+    "erasures": _people,
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 from exporter.cli.asking import ids_from, shown, told_ids
 from exporter.cli.call import DONE, FAILED, Call
 from exporter.cli.display import Display
-from exporter.cli.documents import FindDocument, FoundDay
+from exporter.cli.documents_of_people import FindDocument, FoundDay
 from exporter.cli.logs import log_to_console, log_to_file
 from exporter.cli.show import print_json, print_table
 from exporter.errors import SettingsError

@@ -156,8 +156,8 @@ HELP = {
     ),
     "erase": Help(
         "erase a person from every day, for good",
-        "Find people by their ids, ask once, and take their lines out of every day: events, rejected lines, tables, old "
-        "versions. No later export brings them back. Interrupted or not: call it again, and it goes on. "
+        "Find people by their ids, ask once, and take their lines out of every day: events, rejected lines, tables, "
+        "old versions. No later export brings them back. Interrupted or not: call it again, and it goes on. "
         "docs/privacy.md has the procedure.",
         (
             ("--ids ids.txt --reason ticket-4711 --dry-run", "what would be erased"),

@@ -13,12 +13,13 @@ from typing import Self
 from exporter import report
 from exporter.days.erasures import BEGUN, DONE, ErasedDay, Erasure, Erasures
 from exporter.days.stored import Days
-from exporter.errors import ExportError, SettingsError
+from exporter.errors import ExportError
 from exporter.privacy.book import Book, Work
 from exporter.privacy.erasing import erase_day, purged, with_past
 from exporter.privacy.ids import AMPLITUDE, DEVICE, USER, Ids
-from exporter.privacy.keyed import Kept, Keyed, hash_of
+from exporter.privacy.keyed import Kept, Keyed
 from exporter.privacy.matching import Matcher, Wanted
+from exporter.privacy.request import Request, Stopped
 from exporter.privacy.search import Found
 from exporter.report import Step
 
@@ -26,69 +27,28 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Request:
-    """What somebody asks for: ``by`` whom of the staff, and for which ``reason``."""
+class Snapshot:
+    """The dumps as they were before anything was looked for: what has changed since then has to be looked at, too."""
 
-    asked: Ids
-    reason: str
-    by: str
+    days: Days
+    etags: dict[date, str]
 
-    def check(self) -> None:
-        """See that reason and name hold no id: they are kept for years, and shown.
+    @classmethod
+    def of(cls, days: Days) -> Self:
+        """What is there now."""
+        return cls(days, _etags(days))
 
-        Raises:
-            SettingsError: one does.
-        """
-        words = f"{self.reason}\n{self.by}".casefold()
-        ids = (*self.asked.users, *self.asked.devices, *map(str, self.asked.amplitude))
-        if any(one.casefold() in words for one in ids):
-            raise SettingsError(
-                "--reason or --by holds one of the ids, and both are kept on record. Name a ticket's number instead"
-            )
+    def changed(self) -> set[date]:
+        """The days whose dump is another one now, or that somebody is at work on."""
+        layout, locks = self.days.layout, self.days.store.list(self.days.layout.locks)
+        held = {layout.day_of(one.name) for one in locks if (one.metadata or {}).get("lease") == "leased"}
+        now = _etags(self.days)
+        return {day for day, etag in now.items() if self.etags.get(day) != etag or day in held}
 
 
-@dataclass(frozen=True)
-class Stopped:
-    """An erasure of the same people that has not ended: its hashes, and its record if it came that far."""
-
-    keyed: Keyed
-    record: Erasure | None
-
-    def wanted(self, asked: Ids, key: str) -> Wanted:
-        """Who it is about: ids that were found with a user may stand in no event any more that tells so."""
-        hashes = frozenset(self.keyed.hashes)
-        return Wanted(asked, lambda spelled: hash_of(spelled, key) in hashes)
-
-    def concerns(self, day: date) -> bool:
-        """Whether all of ``day`` was before the request: later events are another request's."""
-        return day < self.keyed.before.date()
-
-
-def stopped(asked: Ids, kept: Kept, records: Erasures) -> Stopped | None:
-    """The oldest erasure of those ``asked`` for that has open days; None if there is none.
-
-    Raises:
-        PermanentError: the key is missing or another, or what is kept cannot be read.
-    """
-    return next((one for one in _of(asked, kept, records) if one.record is None or one.record.state != DONE), None)
-
-
-def with_a_past(asked: Ids, kept: Kept, records: Erasures) -> list[Erasure]:
-    """Their erasures that are done, but for old versions that could not be removed then."""
-    found = (one.record for one in _of(asked, kept, records))
-    return [record for record in found if record and record.state == DONE and record.old_versions]
-
-
-def _of(asked: Ids, kept: Kept, records: Erasures) -> list[Stopped]:
-    kept.check()
-    hashes = {hash_of(one, kept.key) for one in asked.spelled()}
-    found = []
-    for entry in kept.listed():
-        keyed = kept.read(entry.name)
-        if hashes <= set(keyed.hashes):
-            stored = records.read(keyed.erasure)
-            found.append(Stopped(keyed, stored[0] if stored else None))
-    return found
+def _etags(days: Days) -> dict[date, str]:
+    named = ((days.layout.day_of(entry.name), entry.etag) for entry in days.store.list(days.layout.dumps))
+    return {day: etag for day, etag in named if day}
 
 
 @dataclass(frozen=True)
@@ -190,31 +150,6 @@ class Erasing:
     def _page(self) -> None:
         """The nightly page is about counts; it goes, and the next night writes it anew."""
         self.work.days.store.delete(self.work.days.layout.report)
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """The dumps as they were before anything was looked for: what has changed since then has to be looked at, too."""
-
-    days: Days
-    etags: dict[date, str]
-
-    @classmethod
-    def of(cls, days: Days) -> Self:
-        """What is there now."""
-        return cls(days, _etags(days))
-
-    def changed(self) -> set[date]:
-        """The days whose dump is another one now, or that somebody is at work on."""
-        layout, locks = self.days.layout, self.days.store.list(self.days.layout.locks)
-        held = {layout.day_of(one.name) for one in locks if (one.metadata or {}).get("lease") == "leased"}
-        now = _etags(self.days)
-        return {day for day, etag in now.items() if self.etags.get(day) != etag or day in held}
-
-
-def _etags(days: Days) -> dict[date, str]:
-    named = ((days.layout.day_of(entry.name), entry.etag) for entry in days.store.list(days.layout.dumps))
-    return {day: etag for day, etag in named if day}
 
 
 def _counts(ids: Ids) -> dict[str, int]:
