@@ -23,6 +23,7 @@ from tests.package.pythons import python_of
 
 FUNCTIONS = {
     "nightly",
+    "scrub",
     "export_day",
     "export_day_failed",
     "rerun",

@@ -59,9 +59,11 @@ class Shown:
 Reply = Answer | Shown
 
 
-def answer_coverage(coverage: Coverage, first: date, last: date, due: Sequence[date], show: Show) -> Answer:
-    """Answer `GET /api/exports?from=&to=`: the days on record from ``first`` to ``last``."""
-    return Answer(200, show_record(coverage.plain(_between(coverage, first, last), due), show))
+def answer_coverage(
+    coverage: Coverage, first: date, last: date, due: Sequence[date], show: Show, ledger: str = "none"
+) -> Answer:
+    """Answer `GET /api/exports?from=&to=`: the days on record from ``first`` to ``last``, and the ledger's head."""
+    return Answer(200, show_record(coverage.plain(_between(coverage, first, last), due) | {"ledger": ledger}, show))
 
 
 def show_coverage(coverage: Coverage, first: date, last: date, days: Days, settings: Settings, now: datetime) -> Shown:
@@ -69,7 +71,8 @@ def show_coverage(coverage: Coverage, first: date, last: date, days: Days, setti
     rows = _between(coverage, first, last)
     place = f"{settings.container}/{settings.prefix}"
     rejections = read_rejections(days, rows)
-    return Shown(page.render(coverage, rows, rejections, days.timing, page.Frame(place, now, showing(settings))))
+    frame = page.Frame(place, now, showing(settings), days.ledger.shown(now.year))
+    return Shown(page.render(coverage, rows, rejections, days.timing, frame))
 
 
 def answer_day(stored: StoredDay, show: Show) -> Answer:

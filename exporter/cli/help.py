@@ -8,6 +8,7 @@ STORE = (
     "EXPORT_STORAGE_SUFFIX",
     "EXPORT_STORAGE_CONNECTION_STRING",
     "EXPORT_CONTAINER",
+    "EXPORT_LEDGER_CONTAINER",
     "EXPORT_PREFIX",
     "EXPORT_DATA_DIR",
     "EXPORT_DATA_OUTFILE",
@@ -66,7 +67,7 @@ HELP = {
         "export yesterday, or the days named; a named day is always asked again",
         "Export yesterday (UTC), or the days named, one after the other. A named day is asked for again, final or not; "
         "what is stored is replaced in one step, and never by fewer events unless forced.",
-        (("", "yesterday"), ("--from 2025-11-01 --to 2025-11-05", "five days")),
+        (("", "yesterday"), ("--from 5-days-ago --to yesterday", "five days")),
         RESULTS,
         EXPORTS,
     ),
@@ -76,13 +77,13 @@ HELP = {
         "looked at again in the lookback. Made for cron.",
         (("", "what is due"), ("--quiet", "the same from cron: says nothing unless something is wrong")),
         RESULTS,
-        (*EXPORTS, "EXPORT_CONCURRENCY"),
+        (*EXPORTS, "EXPORT_CONCURRENCY", "EXPORT_SCRUB_DAYS"),
     ),
     "backfill": Help(
         "export the days of a range that are not final yet, oldest first",
         "Export the days of a range that are neither final nor empty yet, oldest first, several at once. Interrupted "
         "or not: call it again, and it goes on where it stopped.",
-        (("--from 2025-01-01", "until yesterday"), ("--from 2025-01-01 --to 2025-06-30", "half a year")),
+        (("--from 30-days-ago", "until yesterday"), ("--from 2026-01-01 --to 2026-06-30", "half a year")),
         RESULTS,
         (*EXPORTS, "EXPORT_CONCURRENCY"),
     ),
@@ -99,9 +100,13 @@ HELP = {
     ),
     "verify": Help(
         "read dumps back and hold them against their manifests",
-        "Read dumps and rejected lines back (default: the lookback). What does not fit is put on record as damaged, "
-        "which makes the day due.",
-        (("--all", "every day on record"), ("--day yesterday --repair", "and export it again if it does not fit")),
+        "Read dumps and rejected lines back (default: the lookback), hold each day against the ledger, and the ledger "
+        "against itself. What does not fit is put on record as damaged, which makes the day due.",
+        (
+            ("--all", "every day on record"),
+            ("--day yesterday --repair", "and export it again if it does not fit"),
+            ("--all --head 57:9f86d081…", "prove that nothing up to a line that you kept was changed"),
+        ),
         "0 all fits, 1 something does not, 2 wrong usage or settings, 130 interrupted",
         (*LOOKS, *(name for name in EXPORTS if name not in LOOKS)),
     ),
@@ -117,7 +122,7 @@ HELP = {
         "make the Parquet tables of whole days that have none, or an old one",
         "Make the Parquet tables of whole days that have none, or one of an older dump. Needs DuckDB "
         "(requirements-tables.txt).",
-        (("", "every whole day"), ("--from 2025-11-01 --to 2025-11-05", "five days")),
+        (("", "every whole day"), ("--from 5-days-ago --to yesterday", "five days")),
         "0 done, 1 a table could not be made, 2 wrong usage or settings, 130 interrupted",
         (*(name for name in LOOKS if name != "EXPORT_LOG_LEVEL"), *LOGS),
     ),
@@ -137,6 +142,36 @@ HELP = {
         (("--out report.html", "for a browser"), ("--out ~/www/amplitude.html", "where a web server finds it")),
         "0 done, 2 wrong usage or settings, 130 interrupted",
         (*LOOKS, "EXPORT_TMP_LIMIT_MB"),
+    ),
+    "find": Help(
+        "find a person in every day: how many events, and the events themselves",
+        "Find people by their ids, which come from a file or from standard input, never from arguments: user_id=..., "
+        "amplitude_id=... or device_id=..., one a line. Of a user the Amplitude ids are found first. Reads only.",
+        (
+            ("--ids ids.txt", "in which days, and how many"),
+            ("--ids - --out events.jsonl < ids.txt", "the events as well, for their owner only"),
+        ),
+        "0 done, 1 a day could not be read, 2 wrong usage or settings, 130 interrupted",
+        (*LOOKS, "EXPORT_TMP_LIMIT_MB", "EXPORT_LOG_DIR", "EXPORT_LOG_DAYS"),
+    ),
+    "erase": Help(
+        "erase a person from every day, for good",
+        "Find people by their ids, ask once, and take their lines out of every day: events, rejected lines, tables, "
+        "old versions. No later export brings them back. Interrupted or not: call it again, and it goes on. "
+        "docs/privacy.md has the procedure.",
+        (
+            ("--ids ids.txt --reason ticket-4711 --dry-run", "what would be erased"),
+            ("--ids ids.txt --reason ticket-4711", "asks, and erases"),
+        ),
+        "0 done, 1 a day is not done yet or the answer was no, 2 wrong usage or settings, 130 interrupted",
+        (*LOOKS, "EXPORT_ERASURE_KEY", "EXPORT_TMP_LIMIT_MB", "EXPORT_LOG_DIR", "EXPORT_LOG_DAYS", "EXPORT_TABLES"),
+    ),
+    "erasures": Help(
+        "list what was erased: when, why, which days, what remains until when",
+        "List the erasures on record, oldest first. No record names a person.",
+        (("", "all of them"), ("--json", "the same for programs, with every day")),
+        "0 done, 2 wrong usage or settings",
+        STORE,
     ),
     "simulate": Help(
         "serve a simulated Amplitude Export API on this machine",

@@ -5,16 +5,21 @@ year follows. So whoever has an older clock finds the closing line, too, and nob
 there is one chain, whatever the clocks say.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from exporter.days.chain import START, Chain, Change, Entry, Head, linked, read_entry, whole_lines
 from exporter.days.layout import Yearly
-from exporter.errors import LedgerError, LostRaceError, RetriableError, StoreError
+from exporter.errors import ExportError, LedgerError, LostRaceError, RetriableError, StoreError
 from exporter.store import LARGEST_READ, Store
 
+NO_LEDGER, UNKNOWN = "none", "unknown"
+"""In place of a head."""
 TRIES = 50
 """Appends that lose the race, until the attempt fails. Each time another exporter has won it."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,14 @@ class Ledger:
         """
         tail = self.look(year)
         return tail.head if tail and tail.head.number else None
+
+    def shown(self, year: int) -> str:
+        """Its head for a log line or a page; NO_LEDGER without one, UNKNOWN if it cannot be read, which is logged."""
+        try:
+            return str(self.head(year) or NO_LEDGER)
+        except (ExportError, OSError) as error:
+            log.warning(f"the ledger cannot be read: {error}")
+            return UNKNOWN
 
     def look(self, year: int) -> Tail | None:
         """The end of the ledger now, None if it has no file.

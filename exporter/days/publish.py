@@ -46,8 +46,8 @@ def publish(
         restate(manifest, days)
         raise
     progress(Step.PROVEN, 0, None)
-    keeps_failure = decision.outcome is Outcome.ERASED or (stored.damage and decision.outcome is Outcome.KEPT)
-    if stored.failure and not keeps_failure:  # an erasure is no export: a failed one is due still
+    keeps_failure = Outcome.KEPT if stored.damage else Outcome.ERASED  # which is no export: a failed one is due still
+    if stored.failure and decision.outcome is not keeps_failure:
         store.delete(layout.failure(stored.day))
     return manifest
 

@@ -29,19 +29,22 @@ log = logging.getLogger(__name__)
 
 
 def cause_of(decision: Decision, stored: StoredDay) -> Cause | None:
-    """Why the ledger gets a line about the day; None where neither its bytes nor its state change. Pure."""
-    if decision.outcome in CAUSES:
-        return "forced" if decision.fewer else CAUSES[decision.outcome]
+    """Why the ledger gets a line about the day; None where neither its bytes nor its state change. Pure.
+
+    A day that a person forces gets a line in any case.
+    """
+    if decision.forced or decision.outcome in CAUSES:
+        return "forced" if decision.forced else CAUSES[decision.outcome]
     if decision.outcome is Outcome.KEPT:
         return None
     if stored.manifest is None or not stored.whole:  # an exporter was stopped behind its commit
         return "written" if decision.manifest.events else "empty"
     was, becomes = Content.of(stored.manifest), Content.of(decision.manifest)
+    if was == becomes:
+        return None
     if was.rejected_sha256 != becomes.rejected_sha256:
         return "replaced"
-    if was.state != becomes.state:
-        return "empty" if becomes.state == EMPTY else "final"
-    return None
+    return "empty" if becomes.state == EMPTY else "final"
 
 
 def recorded(

@@ -88,7 +88,7 @@ class Decision:
     """What to do with a day that has been exported: the manifest that will stand, and whether the dump is written.
 
     The commit of a dump adds its ETag to the manifest. ``fewer`` are the hours that had more events before. ``by``: the
-    run that changes the day and when, if it is not the export that the manifest tells of.
+    run that changes the day and when, if it is not the export that the manifest tells of. ``forced``: by a person.
     """
 
     outcome: Outcome
@@ -96,6 +96,7 @@ class Decision:
     writes_dump: bool
     fewer: tuple[str, ...] = ()
     by: tuple[str, datetime] | None = None
+    forced: bool = False
 
 
 def check_source(stored: Source | None, asked: Source, where: str) -> None:
@@ -168,10 +169,12 @@ def decide(stored: StoredDay, new: Manifest, *, force: bool) -> Decision:
         return Decision(Outcome.KEPT, _noted(old, new), writes_dump=False)
     if not stored.damage and _holds(stored, new.sha256):
         state = old.state if old and stored.whole and old.state in SETTLED else new.state
-        return Decision(Outcome.UNCHANGED, replace(new, etag=stored.dump.etag, state=state), writes_dump=False)
+        return Decision(
+            Outcome.UNCHANGED, replace(new, etag=stored.dump.etag, state=state), writes_dump=False, forced=force
+        )
     if stored.unproven is not None:
         return Decision(Outcome.WRITTEN if new.events else Outcome.EMPTY, new, writes_dump=True)
-    return Decision(Outcome.REPLACED, new, writes_dump=True, fewer=fewer)
+    return Decision(Outcome.REPLACED, new, writes_dump=True, fewer=fewer, forced=force)
 
 
 def hours_with_fewer(had: Mapping[str, int], new: Manifest) -> tuple[str, ...]:

@@ -2,9 +2,10 @@
 
 import hashlib
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
+from exporter.days.audit import Audit
 from exporter.days.erased import still_there
 from exporter.days.manifest import Manifest
 from exporter.days.stored import Days
@@ -29,10 +30,13 @@ class Verified:
     size: int
     problem: str | None
     damaged: bool = False
+    manifest: Manifest | None = None
 
 
-def verify_day(day: date, days: Days) -> Verified:
-    """Compare the bytes of the dump and of the rejected lines with the manifest. Memory does not grow with them.
+def verify_day(day: date, days: Days, audit: Audit | None = None) -> Verified:
+    """Compare the bytes of the dump and of the rejected lines with the manifest, and the manifest with the ledger.
+
+    Memory does not grow with them. Without ``audit`` the ledger is not looked at.
 
     Raises:
         StoreError: the store cannot be read.
@@ -44,8 +48,20 @@ def verify_day(day: date, days: Days) -> Verified:
             found = _verified(day, days)
         except LostRaceError:  # replaced while it was read
             continue
+        if audit:
+            found = _audited(found, audit)
         if found.problem is None or _etag(days, name) == before:
             return found
+
+
+def _audited(found: Verified, audit: Audit) -> Verified:
+    """Damage that is known without the ledger stays what is said."""
+    if found.problem not in (None, MISSING):
+        return found
+    held = audit.held(found.day, found.manifest)
+    if held.problem:
+        return replace(found, problem=held.problem, damaged=held.damaged)
+    return replace(found, problem=None) if found.problem and audit.deleted(found.day) else found
 
 
 def _etag(days: Days, name: str) -> str:
@@ -74,7 +90,7 @@ def _verified(day: date, days: Days) -> Verified:
     if erased:
         return Verified(day, dump.events, dump.size, still_there(manifest.dump, len(erased)), damaged=True)
     rejected = _rejected_problem(manifest, days)
-    return Verified(day, dump.events, dump.size, rejected, damaged=rejected is not None)
+    return Verified(day, dump.events, dump.size, rejected, damaged=rejected is not None, manifest=manifest)
 
 
 def _forget(day: date, days: Days) -> Forget | None:

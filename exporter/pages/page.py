@@ -88,11 +88,12 @@ class Chart:
 
 @dataclass(frozen=True)
 class Frame:
-    """Which store the page is about, when it was asked for (UTC), and how stored text is shown."""
+    """Which store the page is about, when it was asked for (UTC), how stored text is shown, the ledger's head."""
 
     place: str
     now: datetime
     show: Show
+    ledger: str = "none"
 
 
 def render(
@@ -105,6 +106,7 @@ def render(
         css=Markup(_css()),  # noqa: S704 - our own file
         now=now,
         place=frame.place,
+        ledger=frame.ledger,
         show=frame.show,
         fresh=freshness(coverage, now, timing.settle),
         rows=rows,
