@@ -1,6 +1,7 @@
 """Read dumps back and hold them against their manifests."""
 
 import hashlib
+import logging
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -10,8 +11,11 @@ from exporter.days.manifest import Manifest
 from exporter.days.stored import Days
 from exporter.dump import read_back, watched
 from exporter.errors import LostRaceError, OtherSourceError, PermanentError
+from exporter.forget import Forget
 
 MISSING = "no manifest: the day is missing. Export it"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ def _etag(days: Days, name: str) -> str:
 
 def _verified(day: date, days: Days) -> Verified:
     try:
-        read, forget = days.manifest(day), days.forget_on(day)
+        read = days.manifest(day)
     except (PermanentError, OtherSourceError) as error:
         return Verified(day, 0, 0, str(error))
     manifest = read.manifest
@@ -75,7 +79,7 @@ def _verified(day: date, days: Days) -> Verified:
         return Verified(day, 0, 0, read.damage or MISSING, damaged=bool(read.damage))
     if days.store.stat(manifest.dump) is None:
         return Verified(day, 0, 0, f"{manifest.dump} is not there. Export the day again")
-    pieces, erased = days.store.stream(manifest.dump), list[int]()
+    pieces, erased, forget = days.store.stream(manifest.dump), list[int](), _forget(day, days)
     dump = read_back(watched(pieces, forget, lambda _line: erased.append(1)) if forget else pieces)
     if (dump.sha256, dump.size, dump.events) != (manifest.sha256, manifest.size, manifest.events):
         problem = (
@@ -87,6 +91,15 @@ def _verified(day: date, days: Days) -> Verified:
         return Verified(day, dump.events, dump.size, still_there(manifest.dump, len(erased)), damaged=True)
     rejected = _rejected_problem(manifest, days)
     return Verified(day, dump.events, dump.size, rejected, damaged=rejected is not None, manifest=manifest)
+
+
+def _forget(day: date, days: Days) -> Forget | None:
+    """What the day must not hold. Where that cannot be told, the bytes can be read back all the same."""
+    try:
+        return days.forget_on(day)
+    except PermanentError as error:
+        log.warning(f"{day}: whether it holds events of people who were erased is not looked at: {error}")
+        return None
 
 
 def _rejected_problem(manifest: Manifest, days: Days) -> str | None:
