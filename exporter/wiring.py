@@ -13,6 +13,8 @@ from exporter.days.layout import Layout
 from exporter.days.ledger import Ledger
 from exporter.days.stored import Days
 from exporter.foreign import Foreign
+from exporter.privacy.filter import look
+from exporter.privacy.keyed import Kept
 from exporter.report import Progress, no_progress
 from exporter.settings import LEAST_TMP_MB, Settings
 from exporter.store import Store
@@ -74,7 +76,14 @@ def layout_of(settings: Settings) -> Layout:
 def days_in(store: Store, settings: Settings, beside: Store | None = None) -> Days:
     """The project's days in ``store``; their ledger is there, too, or in the store ``beside``."""
     timing, layout = Timing(timedelta(hours=settings.settle_hours), settings.lookback_days), layout_of(settings)
-    return Days(store, layout, timing, Ledger(beside or store, layout.ledger), Foreign(settings.secrets))
+    kept = Kept(store, layout, settings.erasure_key)
+    ledger, foreign = Ledger(beside or store, layout.ledger), Foreign(settings.secrets)
+    return Days(store, layout, timing, ledger, foreign, lambda day: look(kept, day).forget)
+
+
+def kept_in(days: Days, settings: Settings) -> Kept:
+    """What is kept of the people who were erased from ``days``."""
+    return Kept(days.store, days.layout, settings.erasure_key)
 
 
 @contextmanager
@@ -124,7 +133,7 @@ def open_exporter(
     limits = Limits(settings.rejected_limit, settings.max_rejected_percent)
 
     with new_client(settings, clock, progress, gate) as client, open_days(settings, progress) as days:
-        core = Exporter(client, days, limits, clock, run_id, progress)
+        core = Exporter(client, days, limits, clock, run_id, progress, kept=kept_in(days, settings))
         if settings.tables or settings.report:
             core = replace(core, follow=_followed(settings, days, clock, progress))
         yield core

@@ -144,6 +144,36 @@ HELP = {
         "0 done, 2 wrong usage or settings, 130 interrupted",
         (*LOOKS, "EXPORT_TMP_LIMIT_MB"),
     ),
+    "find": Help(
+        "find a person in every day: how many events, and the events themselves",
+        "Find people by their ids, which come from a file or from standard input, never from arguments: user_id=..., "
+        "amplitude_id=... or device_id=..., one a line. Of a user the Amplitude ids are found first. Reads only.",
+        (
+            ("--ids ids.txt", "in which days, and how many"),
+            ("--ids ids.txt --out events.jsonl", "and their events, in a file of its owner's"),
+        ),
+        "0 done, 1 a day could not be read, 2 wrong usage or settings, 130 interrupted",
+        (*LOOKS, "EXPORT_TMP_LIMIT_MB", "EXPORT_LOG_DIR", "EXPORT_LOG_DAYS"),
+    ),
+    "erase": Help(
+        "erase a person from every day, for good",
+        "Find people by their ids, ask once, and take their lines out of every day: events, rejected lines, tables, "
+        "old versions. No later export brings them back. Interrupted or not: call it again, and it goes on. "
+        "docs/privacy.md has the procedure.",
+        (
+            ("--ids ids.txt --reason ticket-4711 --dry-run", "what would be erased"),
+            ("--ids ids.txt --reason ticket-4711", "asks, and erases"),
+        ),
+        "0 done, 1 a day is not done yet or the answer was no, 2 wrong usage or settings, 130 interrupted",
+        (*LOOKS, "EXPORT_ERASURE_KEY", "EXPORT_TMP_LIMIT_MB", "EXPORT_LOG_DIR", "EXPORT_LOG_DAYS", "EXPORT_TABLES"),
+    ),
+    "erasures": Help(
+        "list what was erased: when, why, which days, what remains until when",
+        "List the erasures on record, oldest first. No record names a person.",
+        (("", "all of them"), ("--json", "the same for programs, with every day")),
+        "0 done, 2 wrong usage or settings",
+        STORE,
+    ),
     "simulate": Help(
         "serve a simulated Amplitude Export API on this machine",
         "Serve an Export API with made-up events, and with faults if they are named.",

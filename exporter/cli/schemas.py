@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from exporter.cli.documents import DoctorDocument, ExportDocument, StatusDocument, TablesDocument, VerifyDocument
+from exporter.cli.documents_of_people import ErasuresDocument, FindDocument
 from exporter.days.manifest import FORMAT, OPTIONAL, Failure, Manifest
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -33,6 +34,8 @@ TOLD: dict[str, tuple[str, str, type]] = {
     "verify": ("`verify --json`", "", VerifyDocument),
     "doctor": ("`doctor --json`", "", DoctorDocument),
     "tables": ("`tables --json`", "", TablesDocument),
+    "find": ("`find --json`", "", FindDocument),
+    "erasures": ("`erasures --json`", "", ErasuresDocument),
     "manifest": (
         "The manifest of a day",
         OF_MANIFESTS,
