@@ -9,7 +9,6 @@ import pytest
 
 from exporter.settings import SETTING_NAMES
 from tests.infra.compiler import INFRA, ROOT
-from tests.infra.promises import AHEAD
 
 DOCUMENTS = ("README.md", "docs/operations.md", "docs/security.md", "docs/tables.md")
 READ = r"readEnvironmentVariable\('(\w+)'(, '[^']*')?\)"
@@ -36,7 +35,7 @@ def _known() -> set[str]:
     """Every variable that something reads: the parameter files, the app, and the scripts of infra/."""
     scripts = "".join(path.read_text(encoding="utf-8") for path in INFRA.glob("*.sh"))
     read = {name for names in PARAMETER_FILES.values() for name in names}
-    return read | SETTING_NAMES | AHEAD | set(re.findall(r"\$\{?([A-Z_]{3,})\b", scripts))
+    return read | SETTING_NAMES | set(re.findall(r"\$\{?([A-Z_]{3,})\b", scripts))
 
 
 def _blocks(document: str) -> Iterator[tuple[str, str]]:
@@ -118,6 +117,6 @@ def test_variable_that_a_document_names_is_read_by_something(document: str) -> N
 def test_every_parameter_of_the_templates_can_be_found_in_the_documents() -> None:
     """What can be set in a deployment and is no setting of the app is told somewhere."""
     text = "".join((ROOT / document).read_text(encoding="utf-8") for document in DOCUMENTS)
-    own = {name for names in PARAMETER_FILES.values() for name in names} - SETTING_NAMES - AHEAD
+    own = {name for names in PARAMETER_FILES.values() for name in names} - SETTING_NAMES
     quiet = {"AZURE_ENV_NAME", "TAGS", "PYTHON_VERSION", "INSTANCE_MEMORY_MB", "LOG_RETENTION_DAYS", "LOG_DAILY_CAP_GB"}
     assert {name for name in own if not re.search(rf"\b{name}\b", text)} <= quiet | {"RETENTION_DAYS"}
