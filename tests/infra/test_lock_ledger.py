@@ -50,7 +50,7 @@ UNLOCKED, LOCKED = 'Unlocked\n365\nTrue\n"8d1"\n', 'Locked\n365\nTrue\n"8d1"\n'
 @pytest.mark.parametrize("answer", [{"typed": "amplitude-ledger\n"}, {"LOCK": "amplitude-ledger"}])
 def test_policy_is_locked_when_its_container_is_named(tmp_path: Path, answer: dict[str, str]) -> None:
     """By the ETag that was seen; what cannot be undone is said before, and what is needed from then on behind."""
-    done = _lock(tmp_path, "GROUP", policy=UNLOCKED, **answer)  # type: ignore[arg-type]  # one of them is typed
+    done = _lock(tmp_path, "GROUP", policy=UNLOCKED, **answer)
     assert (done.returncode, done.stderr) == (0, "")
     assert "never be shortened or taken off" in done.stdout.partition("LOCKED")[0]
     assert done.stdout.endswith("LOCKED for 365 days. At this and every later deployment: export LEDGER_LOCKED=true\n")

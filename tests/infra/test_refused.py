@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.infra import compiler
-from tests.infra.given import ID, PUT_RIGHT, REFUSED
+from tests.infra.given import ID, OTHER, PUT_RIGHT, REFUSED
 from tests.infra.warm import Compiler
 
 GOOD = {"READERS": ID, "ALERT_EMAILS": "you@example.com"}
@@ -140,6 +140,16 @@ def test_every_problem_is_named_at_once(deploy: Deploy) -> None:
     values = {"EXPORTER_NAME": "A-B", "EXPORT_PREFIX": "web", "READERS": "me"}
     _, refused = deploy(**values)
     assert [name for name in ("name: ", "exportPrefix: ", "readers: ") if name not in refused] == []
+
+
+def test_administrator_is_told_of_each_reader_and_container(deploy: Deploy) -> None:
+    """Whoever may not assign roles hands over a command for each reader, for the dumps and for the ledger."""
+    snapshot, _ = deploy(ASSIGN_ROLES="false", READERS=f"{ID},user:{OTHER}", ERASURE="true")
+    told = str(snapshot["outputs"]["missingReaderRoles"])
+    for container in ("containers/amplitude ", "containers/amplitude-ledger "):
+        assert told.count(container) == 2
+    assert "secrets/ERASURE-KEY" in str(snapshot["outputs"]["missingRoles"])
+    assert "secrets/ERASURE-KEY" not in str(deploy(ASSIGN_ROLES="false")[0]["outputs"]["missingRoles"])
 
 
 def test_limits_themselves_are_taken(deploy: Deploy) -> None:

@@ -93,6 +93,17 @@ def test_alerts_watch_every_line_that_means_trouble() -> None:
         assert any(f'startswith "{start}' in query for query in alerts), start
 
 
+def test_cost_counts_the_alerts_that_are_deployed() -> None:
+    """They are the big item."""
+    rules = len([name for name, _ in _queries() if name.startswith("alert")])
+    (word, count) = re.findall(r"\| (\w+) alert rules.*?\| (\d+) . about", OPERATIONS.read_text(encoding="utf-8"))[0]
+    assert (word, int(count)) == ("eight", rules)
+    assert (
+        len(re.findall(r"(?m)^\| .+ \| [1-4] \| (?:every 15 min|hourly|daily) \| ", OPERATIONS.read_text("utf-8")))
+        == rules
+    )
+
+
 def test_failures_for_good_are_those_that_the_exporter_names() -> None:
     """The alert on a failed day knows each kind of failure that is not tried again, and the words of giving up."""
     query = next(query for _, query in _queries() if "ForGood" in query)
