@@ -12,12 +12,14 @@ import azure.functions as func
 from exporter import report
 from exporter.app import api, asking, telemetry
 from exporter.app.chain import WITHOUT_A_WORD, Chain, advance, chains, give_up
+from exporter.app.given import app_settings, why_not
 from exporter.app.rerun import answer_rerun
 from exporter.app.stop import ask_stop
 from exporter.clock import Clock, Deadline
 from exporter.days.due import due_days
+from exporter.days.scrub import try_to_scrub
 from exporter.doctor.checks import check_all
-from exporter.errors import ExportError, SettingsError
+from exporter.errors import ExportError
 from exporter.pages import page
 from exporter.pages.shown import showing
 from exporter.report import quiet_libraries
@@ -52,14 +54,27 @@ def nightly(timer: func.TimerRequest, queue: func.Out[str], context: func.Contex
         for warning in unknown_names(os.environ):
             log.warning(warning)
         with open_days(settings) as days:
-            coverage = days.coverage(now)
+            coverage, ledger = days.coverage(now), days.ledger.shown(now.year)
         tell_coverage(coverage)
         run, due = new_run(now), due_days(coverage, now, days.timing)
         for chain in chains(due[: asking.MOST_DAYS], run, now, force=False, most=1):
             queue.set(chain.to_json())
         if coverage.never_an_event:
             log.warning(report.NEVER_AN_EVENT)
-        log.info(report.run_queued(run, len(due), coverage.newest, sorted(set(coverage.missing) - set(due))))
+        log.info(report.run_queued(run, len(due), coverage.newest, sorted(set(coverage.missing) - set(due)), ledger))
+
+
+@app.function_name("scrub")
+@app.timer_trigger(arg_name="timer", schedule="%EXPORT_SCHEDULE%", run_on_startup=False, use_monitor=True)
+def scrub(timer: func.TimerRequest, context: func.Context) -> None:  # noqa: ARG001 - the platform names its trigger
+    """Read some of the final days back. A function of its own: what `nightly` queues is sent when that returns."""
+    with _operation(context):
+        try:
+            settings = _settings(keys_needed=False)
+            with open_days(settings) as days:
+                try_to_scrub(days, settings.scrub_days, new_run(clock.now()), clock)
+        except ExportError as error:
+            log.error(report.scrub_failed(str(error)))
 
 
 @app.function_name("export_day")
@@ -94,7 +109,7 @@ def export_day_failed(message: func.QueueMessage, queue: func.Out[str], context:
         try:
             settings = _settings(keys_needed=False)
             with open_days(settings) as days:
-                give_up(chain, days, clock.now(), _why_not() or WITHOUT_A_WORD)
+                give_up(chain, days, clock.now(), why_not(os.environ) or WITHOUT_A_WORD)
         except ExportError as error:
             reason = f"gave up after every attempt, and this is not on record: {error}"
             log.error(report.day_failed(chain.days[0], error.kind, reason))
@@ -199,20 +214,5 @@ def _operation(context: func.Context) -> Iterator[None]:
             raise error from None
 
 
-def _why_not() -> str:
-    """What is wrong with the settings; nothing could be recorded while it was."""
-    try:
-        _settings()
-    except SettingsError as error:
-        return str(error)
-    return ""
-
-
 def _settings(*, keys_needed: bool = True) -> Settings:
-    """Read at each call, so that a wrong value is a failure line, not a vanished app."""
-    settings = Settings.from_mapping(os.environ, keys_needed=keys_needed)
-    if not (settings.storage_url or settings.storage_connection_string):
-        raise SettingsError("EXPORT_STORAGE_URL is missing: the app's own disk is no place for dumps")
-    logging.getLogger("exporter").setLevel(settings.log_level)
-    telemetry.hide(settings.secrets)
-    return settings
+    return app_settings(os.environ, keys_needed=keys_needed)

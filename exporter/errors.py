@@ -6,7 +6,8 @@
     ├── SettingsError      the settings or the command are wrong: nothing was tried (exit 2)
     ├── StopError          no other day will do better: stop the run
     │   ├── RefusedError       Amplitude refuses the keys (401, 403)
-    │   └── OtherSourceError   the store holds days of another host or project, or days with other names
+    │   ├── OtherSourceError   the store holds days of another host or project, or days with other names
+    │   └── LedgerError        the ledger that the stored days name is gone
     ├── RetriableError     the next attempt may succeed
     │   ├── BadArchiveError    a body that is not a sound archive: cut off, corrupt, hostile, foreign
     │   ├── DeadlineError      the day took longer than it may
@@ -48,6 +49,12 @@ class RefusedError(StopError):
 
 class OtherSourceError(StopError):
     """The stored days came from another host or project, or have other names. Nothing is put beside them."""
+
+
+class LedgerError(StopError):
+    """The ledger is gone, and stored days name it: nothing is written that would hide that."""
+
+    kind = "ledger"
 
 
 class RetriableError(ExportError):

@@ -18,7 +18,7 @@ NEVER_AN_EVENT = (
 
 
 class Step(StrEnum):
-    """The steps of an export, in their order.
+    """The steps of an export, in their order; then those of a table, and of an erasure.
 
     Before and after each effect there is one, so that a test can stop an exporter at any of them.
     """
@@ -33,10 +33,19 @@ class Step(StrEnum):
     COMMITTING = "committing"
     COMMITTED = "committed"
     REJECTING = "rejecting"
+    RECORDING = "recording"
+    RECORDED = "recorded"
     PROVING = "proving"
     PROVEN = "proven"
     DERIVING = "deriving"
     DERIVED = "derived"
+    SEARCHING = "searching"
+    REMEMBERED = "remembered"
+    NOTING = "noting"
+    NOTED = "noted"
+    CLEARING = "clearing"
+    PURGING = "purging"
+    PURGED = "purged"
 
 
 Progress = Callable[[Step, int, int | None], None]
@@ -88,6 +97,37 @@ def days_ignored(days: Sequence[date]) -> str:
     return f"days ignored: count={len(days)} first={days[0]} last={days[-1]}: not over yet, or older than Amplitude"
 
 
+def ledger_broken(reason: str) -> str:
+    """One line a run for each place where the ledger does not fit. Exports go on behind it, and heal nothing."""
+    return f"ledger broken: reason={' '.join(reason.split())}"
+
+
+@dataclass(frozen=True)
+class Scrubbed:
+    """What reading some of the final days back took, and found; ``left`` of the night's share were not reached."""
+
+    days: int
+    bytes: int
+    damaged: int
+    left: int
+
+
+def scrubbed(done: Scrubbed, ledger_lines: int) -> str:
+    """One line a night about the days that were read back, and the ledger, which was read from its first line on."""
+    counts = " ".join(f"{name}={value}" for name, value in asdict(done).items())
+    return f"scrub ended: {counts} ledger_lines={ledger_lines}"
+
+
+def scrub_failed(reason: str) -> str:
+    """One line when final days could not be read back. The next night goes on with them."""
+    return f"scrub failed: reason={' '.join(reason.split())}"
+
+
+def ledger_begun(days: int, name: str) -> str:
+    """One line in a store's life: the days that were there before its ledger."""
+    return f"ledger begun: days={days} file={name}"
+
+
 def lines_rejected(day: date, count: int, name: str) -> str:
     """One line for each export that rejected lines; ``name`` is where they are. Never their content."""
     return f"lines rejected: day={day} count={count} kept={name}"
@@ -109,19 +149,43 @@ def table_failed(day: date, reason: str) -> str:
     return f"table failed: day={day} reason={' '.join(reason.split())}"
 
 
+def day_erased(day: date, events: int, rejected: int) -> str:
+    """One line for each day that an erasure has taken lines from. Of whom is told nowhere."""
+    return f"day erased: day={day} events={events} rejected={rejected}"
+
+
+def day_not_erased(day: date, reason: str) -> str:
+    """One line for each day that an erasure could not change. The erasure stays open until it can."""
+    return f"day not erased: day={day} reason={' '.join(reason.split())}"
+
+
+def erasure_ended(erasure: str, *, days: int, events: int, rejected: int, open_days: int, kept: int) -> str:
+    """The last line of an erasure; ``open_days`` are not done yet, ``kept`` old versions are not gone yet."""
+    told = f"days={days} events={events} rejected={rejected} open={open_days} old_versions={kept}"
+    return f"erasure ended: id={erasure} {told}"
+
+
 def report_failed(reason: str) -> str:
     """One line when the nightly report could not be written; the one of the night before stays."""
     return f"report failed: reason={' '.join(reason.split())}"
 
 
-def run_summary(newest: date | None, *, due: int, done: int, failed: int, missing: Sequence[date]) -> str:
-    """The last line of a run on the command line."""
-    return f"run summary: newest={newest or 'none'} due={due} done={done} failed={failed}{_missing(missing)}"
+def run_summary(
+    newest: date | None, *, due: int, done: int, failed: int, missing: Sequence[date], ledger: str = "none"
+) -> str:
+    """The last line of a run on the command line. Whoever keeps it can prove later that nothing older was changed."""
+    counts = f"due={due} done={done} failed={failed}"
+    return f"run summary: newest={newest or 'none'} {counts}{_missing(missing)} ledger={ledger}"
 
 
-def run_queued(run: str, days: int, newest: date | None, missing: Sequence[date]) -> str:
+def run_queued(run: str, days: int, newest: date | None, missing: Sequence[date], ledger: str = "none") -> str:
     """What was put on the queue; ``missing`` are the days since the first record that no chain will bring."""
-    return f"run queued: run={run} days={days} newest={newest or 'none'}{_missing(missing)}"
+    return f"run queued: run={run} days={days} newest={newest or 'none'}{_missing(missing)} ledger={ledger}"
+
+
+def run_ended(run: str, ledger: str) -> str:
+    """The last line of a chain in the app, and of days that a person named."""
+    return f"run ended: run={run} ledger={ledger}"
 
 
 def schema_drift(day: date, schema: Mapping[str, Sequence[str]]) -> str:

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 from exporter.clock import Clock, Gate, OpenGate
 from exporter.days.due import Timing
 from exporter.days.layout import Layout
+from exporter.days.ledger import Ledger
 from exporter.days.stored import Days
 from exporter.foreign import Foreign
+from exporter.privacy.filter import look
+from exporter.privacy.keyed import Kept
 from exporter.report import Progress, no_progress
 from exporter.settings import LEAST_TMP_MB, Settings
 from exporter.store import Store
@@ -35,9 +38,20 @@ def open_store(settings: Settings, progress: Progress = no_progress) -> Iterator
     Raises:
         StoreError: it cannot be reached, or does not let us in.
     """
+    with open_stores(settings, progress) as (store, _):
+        yield store
+
+
+@contextmanager
+def open_stores(settings: Settings, progress: Progress = no_progress) -> Iterator[tuple[Store, Store]]:
+    """The store that the settings name, and the one of its ledger: a container beside it, or the same folder.
+
+    Raises:
+        StoreError: it cannot be reached, or does not let us in.
+    """
     if settings.storage_url or settings.storage_connection_string:
         # half a second of imports that a folder spares
-        from exporter.store.blob import open_blob_store  # noqa: PLC0415
+        from exporter.store.blob import open_blob_stores  # noqa: PLC0415
         from exporter.store.blob_account import Account  # noqa: PLC0415
 
         account = Account(
@@ -45,11 +59,13 @@ def open_store(settings: Settings, progress: Progress = no_progress) -> Iterator
             parts_limit=settings.parts_limit,
             url=settings.storage_url,
             connection_string=settings.storage_connection_string,
+            ledger=settings.ledger_container,
         )
-        with open_blob_store(account, progress) as store:
-            yield store
+        with open_blob_stores(account, progress) as stores:
+            yield stores
     else:
-        yield LocalStore(settings.data_dir, progress)
+        store = LocalStore(settings.data_dir, progress)
+        yield store, store
 
 
 def layout_of(settings: Settings) -> Layout:
@@ -57,10 +73,17 @@ def layout_of(settings: Settings) -> Layout:
     return Layout(settings.data_outfile, settings.prefix)
 
 
-def days_in(store: Store, settings: Settings) -> Days:
-    """The project's days in ``store``."""
-    timing = Timing(timedelta(hours=settings.settle_hours), settings.lookback_days)
-    return Days(store, layout_of(settings), timing, Foreign(settings.secrets))
+def days_in(store: Store, settings: Settings, beside: Store | None = None) -> Days:
+    """The project's days in ``store``; their ledger is there, too, or in the store ``beside``."""
+    timing, layout = Timing(timedelta(hours=settings.settle_hours), settings.lookback_days), layout_of(settings)
+    kept = Kept(store, layout, settings.erasure_key)
+    ledger, foreign = Ledger(beside or store, layout.ledger), Foreign(settings.secrets)
+    return Days(store, layout, timing, ledger, foreign, lambda day: look(kept, day).forget)
+
+
+def kept_in(days: Days, settings: Settings) -> Kept:
+    """What is kept of the people who were erased from ``days``."""
+    return Kept(days.store, days.layout, settings.erasure_key)
 
 
 @contextmanager
@@ -70,8 +93,8 @@ def open_days(settings: Settings, progress: Progress = no_progress) -> Iterator[
     Raises:
         StoreError: it cannot be reached, or does not let us in.
     """
-    with open_store(settings, progress) as store:
-        yield days_in(store, settings)
+    with open_stores(settings, progress) as (store, beside):
+        yield days_in(store, settings, beside)
 
 
 def new_client(
@@ -110,7 +133,7 @@ def open_exporter(
     limits = Limits(settings.rejected_limit, settings.max_rejected_percent)
 
     with new_client(settings, clock, progress, gate) as client, open_days(settings, progress) as days:
-        core = Exporter(client, days, limits, clock, run_id, progress)
+        core = Exporter(client, days, limits, clock, run_id, progress, kept=kept_in(days, settings))
         if settings.tables or settings.report:
             core = replace(core, follow=_followed(settings, days, clock, progress))
         yield core

@@ -64,5 +64,6 @@ def azure_env(azurite: Azurite, identity: Identity) -> dict[str, str]:
         "NO_PROXY": "127.0.0.1",
         "AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential",
         "AZURE_CLIENT_ID": identity.client_id,
+        "EXPORT_LEDGER_CONTAINER": f"ledger-{uuid.uuid4().hex}",
         **identity.env,
     }

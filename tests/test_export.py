@@ -39,7 +39,7 @@ from tests.kit.rules import FEW_HOURS, FULL_HOURS, LAYOUT, days_on, exporter_on,
 from tests.store.contract import names, text_of
 
 DUMP, MANIFEST, FAILURE, REJECTED = LAYOUT.dump(DAY), LAYOUT.manifest(DAY), LAYOUT.failure(DAY), LAYOUT.rejected(DAY)
-PLACES = ("20", "manifests/", "failures/", "rejected/", "locks/")
+PLACES = ("20", "manifests/", "failures/", "rejected/", "locks/", "ledger/")
 NO_DATA = b'{"error":{"message":"Not found","metadata":{"details":"Raw data files were not found."}}}'
 
 

@@ -6,15 +6,19 @@ from typing import Any
 import pytest
 from azure.storage.blob import ContainerClient
 
+from exporter.days.audit import Audit
 from exporter.export import export_day
+from exporter.settings import Settings
 from exporter.simulator import OddLine, Resized, Simulator
 from exporter.store.folder import LocalStore
+from exporter.wiring import open_days
 from tests.azure.azurite import Azurite
 from tests.kit import DAY, dump_of, files_in
 from tests.kit.blobs import (
     DUMP,
     FAILURE,
     FIRST_LOOK,
+    LAYOUT,
     LOCK,
     MANIFEST,
     REJECTED,
@@ -52,6 +56,8 @@ FOLDER_KILLS: list[Kill] = [
     ("committing", 1),
     ("committed", 1),
     ("rejecting", 1),
+    ("recording", 1),
+    ("recorded", 1),
     ("proving", 1),
     ("proven", 1),
 ]
@@ -62,6 +68,8 @@ REPLACING_KILLS: list[Kill] = [
     ("committing", 1),
     ("committed", 1),
     ("rejecting", 1),
+    ("recording", 1),
+    ("recorded", 1),
     ("proving", 1),
     ("proven", 1),
 ]
@@ -130,6 +138,18 @@ def check_nothing_partial(env: dict[str, str], *worlds: dict[str, Any]) -> None:
             assert content in [world.get(name) for world in worlds], name
 
 
+def check_ledger(env: dict[str, str]) -> None:
+    """The chain is whole, and the day is its newest line, which its manifest names. It may stand twice, never miss."""
+    with open_days(Settings.from_mapping(env, keys_needed=False)) as days:
+        audit = Audit(days.ledger, SECOND_LOOK.year)
+        manifest = days.manifest(DAY).manifest
+        assert audit.problems == []
+        assert manifest is not None
+        assert audit.held(DAY, manifest) == ("", False)
+        assert manifest.ledger is not None
+        assert manifest.ledger["number"] == audit.chain.newest[DAY].n
+
+
 def steps(env: dict[str, str], **chosen: Any) -> Counter[str]:
     """The named steps of an export in this process, and how often each comes."""
     seen: Counter[str] = Counter()
@@ -164,7 +184,8 @@ def test_kill_in_a_folder(at: Kill, simulator: Simulator, undisturbed: dict[str,
     check_nothing_partial(env, undisturbed)
     export(env)
     assert contents(env) == undisturbed
-    assert set(files_in(tmp_path / "data")) == set(undisturbed)
+    assert set(files_in(tmp_path / "data")) == {*undisturbed, LAYOUT.ledger.name(SECOND_LOOK.year)}
+    check_ledger(env)
     store = LocalStore(tmp_path / "data")
     found = store.stat(DUMP)
     assert found is not None
@@ -191,6 +212,7 @@ def test_kill_in_a_container(
     assert contents(env) == undisturbed
     assert sent_bytes(azurite) == len(undisturbed[DUMP])
     assert staged_in(container.get_blob_client(DUMP)) == []
+    check_ledger(env)
 
 
 @pytest.mark.parametrize("at", REPLACING_KILLS, ids=lambda at: f"{at[0]}-{at[1]}")
@@ -213,6 +235,7 @@ def test_kill_while_a_day_is_replaced(
     export(env)
     assert contents(env) == new
     assert staged_in(container.get_blob_client(DUMP)) == []
+    check_ledger(env)
 
 
 def test_killed_again_and_again(

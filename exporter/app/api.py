@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from exporter.app.asking import BadRequestError
 from exporter.days.coverage import Coverage, Row
 from exporter.days.due import due_days
+from exporter.days.erasures import Erasures
 from exporter.days.rules import StoredDay
 from exporter.days.stored import Days
 from exporter.doctor.checks import Report
@@ -66,9 +67,10 @@ Reply = Answer | Shown
 def answer_coverage(
     coverage: Coverage, first: date, last: date, days: Days, settings: Settings, now: datetime
 ) -> Answer:
-    """Answer `GET /api/exports?from=&to=`: the days on record from ``first`` to ``last``."""
+    """Answer `GET /api/exports?from=&to=`: the days on record from ``first`` to ``last``, and the ledger's head."""
     due, rows = due_days(coverage, now, days.timing), _between(coverage, first, last)
-    return Answer(200, show_record(coverage.plain(rows, due, _tables_due(coverage, days, settings)), showing(settings)))
+    plain = coverage.plain(rows, due, _tables_due(coverage, days, settings)) | {"ledger": days.ledger.shown(now.year)}
+    return Answer(200, show_record(plain, showing(settings)))
 
 
 def show_coverage(coverage: Coverage, first: date, last: date, days: Days, settings: Settings, now: datetime) -> Shown:
@@ -81,6 +83,8 @@ def show_coverage(coverage: Coverage, first: date, last: date, days: Days, setti
         schedule=Schedule.parse(settings.schedule),
         served=True,
         tables_due=_tables_due(coverage, days, settings),
+        ledger=days.ledger.shown(now.year),
+        erasures=Erasures.of(days).newest(page.MOST_ERASURES),
     )
     return Shown(page.render(coverage, rows, read_rejections(days, rows), days.timing, frame))
 

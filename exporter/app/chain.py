@@ -112,7 +112,10 @@ def advance(chain: Chain, core: Exporter, deadline: Deadline) -> Chain | None:
         log.info(f"{day}: this run is through with it already; passing on")
         return chain.rest
     log.info(f"{day}: run {chain.run} begins with it; {len(chain.days) - 1} days of its chain follow")
-    return chain.rest if _export_first(chain, core, deadline) else None
+    rest = chain.rest if _export_first(chain, core, deadline) else None
+    if rest is None:
+        log.info(report.run_ended(chain.run, core.days.ledger.shown(core.clock.now().year)))
+    return rest
 
 
 def _export_first(chain: Chain, core: Exporter, deadline: Deadline) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from exporter import __version__
+from exporter.cli.arguments_of_people import erase, find
 from exporter.cli.call import YESTERDAY, Ago, Named
 from exporter.cli.help import HELP
 from exporter.window import parse_day
@@ -125,6 +126,8 @@ def _status(parser: argparse.ArgumentParser) -> None:
 def _verify(parser: argparse.ArgumentParser) -> None:
     _add_days(parser)
     parser.add_argument("--all", action="store_true", help="every day on record")
+    parser.add_argument("--head", metavar="NUMBER:HASH", help="prove the ledger against a line that was kept")
+    parser.add_argument("--accept", action="store_true", help="you changed the days named: put that into the ledger")
     parser.add_argument("--repair", action="store_true", help="export the days that do not fit again, at once")
     _add_output(parser)
 
@@ -209,6 +212,9 @@ OPTIONS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "tables": _tables,
     "sql": _sql,
     "report": _report,
+    "find": find,
+    "erase": erase,
+    "erasures": _add_json,
     "simulate": _simulate,
     "demo": lambda _: None,
 }

@@ -8,13 +8,14 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from datetime import date, datetime, timedelta
+from datetime import date
 from pathlib import Path
 
 from exporter.cli.call import DONE, FAILED, Call
 from exporter.cli.logs import log_to_console
-from exporter.cli.results import doctor_document, status_document, verify_document
-from exporter.cli.show import print_json, print_status, print_table, print_verified, printable
+from exporter.cli.results import doctor_document, ledger_state, status_document, verify_document
+from exporter.cli.show import print_json, print_ledger, print_status, print_table, print_verified, printable
+from exporter.days.chain import Head
 from exporter.days.check import problems
 from exporter.days.coverage import Coverage, Row
 from exporter.days.due import due_days
@@ -47,21 +48,22 @@ def _status(call: Call) -> int:
     with open_days(settings) as days:
         coverage = days.coverage(now)
         tables_due = tables_of(days).due(coverage) if settings.tables else None
-        rows = _asked(call, coverage)
+        rows, ledger = _asked(call, coverage), ledger_state(days.ledger, now.year)
         if arguments.html:
             _write_page(call, coverage, days, settings, tables_due)
     found = problems(coverage, now, arguments.by, days.timing) if arguments.check else None
     due = due_days(coverage, now, days.timing)
     if arguments.json:
-        print_json(status_document(coverage, rows, due, found, tables_due))
+        print_json(status_document(coverage, rows, due, found, tables_due, ledger))
     elif not arguments.quiet:
         print_status(coverage, rows, call.program)
         print(f"Due now: {', '.join(map(str, due)) or 'nothing'}.")
         if tables_due is not None:
             print(f"Tables due: {len(tables_due) or 'none'}.{' `tables` makes them.' if tables_due else ''}")
+        print_ledger(ledger)
     if found is not None and not arguments.json:
-        _print_check(found, quiet=arguments.quiet)
-    return FAILED if found else DONE
+        _print_check(found, ledger.problems, quiet=arguments.quiet)
+    return FAILED if found or (arguments.check and ledger.problems) else DONE
 
 
 def _asked(call: Call, coverage: Coverage) -> list[Row]:
@@ -72,10 +74,12 @@ def _asked(call: Call, coverage: Coverage) -> list[Row]:
     return [row for row in coverage.rows if (coverage.yesterday - row.day).days < call.arguments.days]
 
 
-def _print_check(found: Sequence[tuple[date, str]], *, quiet: bool) -> None:
+def _print_check(found: Sequence[tuple[date, str]], broken: Sequence[str], *, quiet: bool) -> None:
+    for sentence in broken:
+        print(printable(f"Not well: the ledger is broken: {sentence}"))
     for day, problem in found:
         print(printable(f"Not well: {day} is {problem}"))
-    if not found and not quiet:
+    if not (found or broken or quiet):
         print("All is well.")
 
 
@@ -83,16 +87,25 @@ def _write_page(
     call: Call, coverage: Coverage, days: Days, settings: Settings, tables_due: Sequence[date] | None
 ) -> None:
     """The coverage page, in one step: whoever looks at the file sees the old page or the new one."""
+    from exporter.days.erasures import Erasures  # noqa: PLC0415 - see above
     from exporter.pages.frame import Frame  # noqa: PLC0415 - see above
-    from exporter.pages.page import render  # noqa: PLC0415 - see above
+    from exporter.pages.page import MOST_ERASURES, render  # noqa: PLC0415 - see above
     from exporter.pages.rejections import read_rejections  # noqa: PLC0415 - see above
     from exporter.pages.shown import showing  # noqa: PLC0415 - see above
 
     path = Path(call.arguments.html)
     remote = settings.storage_url or settings.storage_connection_string
     place = f"{settings.container}/{settings.prefix}" if remote else f"{settings.data_dir}/{settings.prefix}"
-    rejections = read_rejections(days, coverage.rows)
-    frame = Frame(place, call.clock.now(), showing(settings), program=call.program, tables_due=tables_due)
+    now, rejections = call.clock.now(), read_rejections(days, coverage.rows)
+    frame = Frame(
+        place,
+        now,
+        showing(settings),
+        program=call.program,
+        tables_due=tables_due,
+        ledger=days.ledger.shown(now.year),
+        erasures=Erasures.of(days).newest(MOST_ERASURES),
+    )
     making = path.with_name(f".{path.name}.new")
     try:
         making.write_text(render(coverage, coverage.rows, rejections, days.timing, frame), encoding="utf-8")
@@ -102,33 +115,29 @@ def _write_page(
 
 
 def _verify(call: Call) -> int:
-    from exporter.cli.verifying import read_back  # noqa: PLC0415 - see above
+    from exporter.cli.verifying import verification  # noqa: PLC0415 - see above
 
     arguments = call.arguments
     settings = Settings.from_mapping(call.environment, keys_needed=arguments.repair)
     named = call.days()
     if named and arguments.all:
         raise SettingsError("--all names every day on record: use it without --day, --from and --to")
+    if arguments.accept and (not named or arguments.repair):
+        raise SettingsError(
+            "--accept is about days that you name, with --day or --from and --to, and not with --repair"
+        )
+    kept = Head.read(arguments.head) if arguments.head else None
     with open_days(settings) as days:
-        named = named or _on_record(days, call.clock.now(), every=arguments.all)
-        found = read_back(named, days, settings, call, new_run(call.clock.now()))
+        found = verification(named, days, kept, settings, call)
     if arguments.repair:
         from exporter.cli.exporting import repair  # noqa: PLC0415 - see above
 
         return repair(call, found)
-    ok = not any(one.problem for one in found)
     if arguments.json:
-        print_json(verify_document(found, None, ok=ok))
+        print_json(verify_document(found, None, ok=found.ok))
     else:
         print_verified(found, quiet=arguments.quiet)
-    return DONE if ok else FAILED
-
-
-def _on_record(days: Days, now: datetime, *, every: bool) -> list[date]:
-    """The days of the lookback as far as there is any record, or every day since the first record."""
-    coverage = days.coverage(now)
-    oldest = date.min if every else coverage.yesterday - timedelta(days=days.timing.lookback_days)
-    return [row.day for row in coverage.rows if row.day >= oldest]
+    return DONE if found.ok else FAILED
 
 
 def _doctor(call: Call) -> int:
@@ -194,6 +203,12 @@ def _report(call: Call) -> int:
     return write_report(call)
 
 
+def _people(call: Call) -> int:
+    from exporter.cli import erasing, finding  # noqa: PLC0415 - these commands only
+
+    return {"find": finding.find, "erase": erasing.erase, "erasures": erasing.erasures}[call.arguments.command](call)
+
+
 def _demo(call: Call) -> int:
     from exporter.cli.demo import demo  # noqa: PLC0415 - this command only
 
@@ -209,4 +224,7 @@ COMMANDS: dict[str, Callable[[Call], int]] = {
     "tables": _tables,
     "sql": _sql,
     "report": _report,
+    "find": _people,
+    "erase": _people,
+    "erasures": _people,
 }

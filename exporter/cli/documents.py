@@ -13,6 +13,7 @@ from msgspec import Meta
 from exporter.days.coverage import Row
 
 VERSION: Literal[1] = 1
+OfAnExport = Literal["written", "replaced", "unchanged", "kept", "empty"]
 
 
 class Document(msgspec.Struct, kw_only=True):
@@ -27,10 +28,7 @@ class Exported(msgspec.Struct, kw_only=True):
     """A day that is whole now."""
 
     day: Annotated[date, Meta(description="UTC")]
-    outcome: Annotated[
-        Literal["written", "replaced", "unchanged", "kept", "empty"],
-        Meta(description="what the export did to the stored day"),
-    ]
+    outcome: Annotated[OfAnExport, Meta(description="what the export did to the stored day")]
     state: Annotated[Literal["provisional", "final", "empty"], Meta(description="as in the manifest")]
     dump: Annotated[str, Meta(description="the name of the file or blob")]
     events: Annotated[int, Meta(description="in the dump")]
@@ -109,6 +107,13 @@ class Problem(msgspec.Struct, kw_only=True):
     problem: Annotated[str, Meta(description="in a sentence")]
 
 
+class LedgerState(msgspec.Struct, kw_only=True):
+    """The list of every change to a stored day."""
+
+    head: Annotated[str | None, Meta(description="NUMBER:HASH of its last line; null without a ledger")]
+    problems: Annotated[list[str], Meta(description="what is wrong with it, a sentence each")]
+
+
 class StatusDocument(Document, kw_only=True):
     """Printed by `status`."""
 
@@ -120,6 +125,7 @@ class StatusDocument(Document, kw_only=True):
         list[date] | None, Meta(description="days whose table is missing or old; null without EXPORT_TABLES")
     ]
     days: Annotated[list[Day], Meta(description="oldest first, as far back as was asked for")]
+    ledger: Annotated[LedgerState, Meta(description="its head, and what is wrong in this year's file")]
 
 
 class Read(msgspec.Struct, kw_only=True):
@@ -136,6 +142,7 @@ class VerifyDocument(Document, kw_only=True):
     """Printed by `verify`."""
 
     days: Annotated[list[Read], Meta(description="oldest first")]
+    ledger: Annotated[LedgerState, Meta(description="its head, and what is wrong from its first line on")]
     repaired: Annotated[Exports | None, Meta(description="what `--repair` did; null without it")]
 
 

@@ -11,13 +11,13 @@ from exporter.cli.call import DONE, FAILED, Call
 from exporter.cli.display import Display
 from exporter.cli.logs import log_to_console, log_to_file
 from exporter.cli.ping import Ping
-from exporter.cli.results import export_document, exports_of, verify_document
+from exporter.cli.results import Verification, export_document, exports_of, verify_document
 from exporter.cli.show import print_json, print_run, print_verified
 from exporter.cli.stopping import hang_up
 from exporter.clock import SharedGate
 from exporter.days.rules import Outcome
+from exporter.days.scrub import try_to_scrub
 from exporter.days.stored import Days
-from exporter.days.verify import Verified
 from exporter.errors import DayHeldError
 from exporter.export import Exporter
 from exporter.run import RunResult, Stop, Team, due_exported, export_days, export_side_by_side
@@ -41,7 +41,9 @@ class Work:
     def one_by_one(self, days: Sequence[date], *, force: bool = False) -> RunResult:
         """Export these days, one after the other."""
         with open_exporter(self.settings, self.call.clock, self.run_id, self.display.progress()) as core:
-            return export_days(days, core, force=force, watch=self.display)
+            result = export_days(days, core, force=force, watch=self.display)
+            log.info(report.run_ended(self.run_id, core.days.ledger.shown(self.call.clock.now().year)))
+            return result
 
     def side_by_side(self, asked: Sequence[date], days: Days) -> RunResult:
         """Export these days, as many at once as the settings allow."""
@@ -64,7 +66,14 @@ def _export(call: Call) -> int:
 def _run(call: Call) -> int:
     def due(work: Work) -> RunResult:
         with open_days(work.settings) as days:
-            return due_exported(days, call.clock, lambda due: work.side_by_side(due, days))
+
+            def exported(due: Sequence[date]) -> RunResult:
+                result = work.side_by_side(due, days)
+                if not result.stopped:
+                    try_to_scrub(days, work.settings.scrub_days, work.run_id, call.clock)
+                return result
+
+            return due_exported(days, call.clock, exported)
 
     return _exporting(call, due)
 
@@ -79,21 +88,22 @@ def _backfill(call: Call) -> int:
             result = work.side_by_side(left, days)
             if left and days.coverage(call.clock.now()).never_an_event:
                 log.warning(report.NEVER_AN_EVENT)
-        log.info(f"backfill ends: {len(result.done)} done, {len(result.failed)} failed, of {len(left)}")
+            log.info(f"backfill ends: {len(result.done)} done, {len(result.failed)} failed, of {len(left)}")
+            log.info(report.run_ended(work.run_id, days.ledger.shown(call.clock.now().year)))
         return result
 
     return _exporting(call, pending)
 
 
-def repair(call: Call, found: Sequence[Verified]) -> int:
+def repair(call: Call, found: Verification) -> int:
     """Export the days again that were ``found`` not to fit; return the exit code, 1 if one of them still does not."""
-    wrong = [one.day for one in found if one.problem]
+    wrong = [one.day for one in found.days if one.problem]
     if not call.arguments.json:
         print_verified(found, quiet=call.arguments.quiet)
     return _exporting(call, lambda work: work.one_by_one(wrong), found)
 
 
-def _exporting(call: Call, do: Callable[[Work], RunResult], found: Sequence[Verified] | None = None) -> int:
+def _exporting(call: Call, do: Callable[[Work], RunResult], found: Verification | None = None) -> int:
     """Export, show, tell; ``found`` is what `verify` found before it had days repaired."""
     settings, now = Settings.from_mapping(call.environment), call.clock.now()
     quiet, as_json = call.arguments.quiet, call.arguments.json
@@ -112,7 +122,7 @@ def _exporting(call: Call, do: Callable[[Work], RunResult], found: Sequence[Veri
         if isinstance(error, DayHeldError):  # no failure record and no line of its own yet
             log.error(report.day_failed(day, error.kind, str(error)))
     still_wrong = found is not None and any(done.outcome is Outcome.KEPT for done in result.done)
-    ok = result.ok and not still_wrong
+    ok = result.ok and not still_wrong and not (found and found.ledger.problems)
     ping.end(result, ok=ok)
     if as_json and found is not None:
         print_json(verify_document(found, exports_of(result), ok=ok))

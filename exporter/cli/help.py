@@ -8,6 +8,7 @@ STORE = (
     "EXPORT_STORAGE_SUFFIX",
     "EXPORT_STORAGE_CONNECTION_STRING",
     "EXPORT_CONTAINER",
+    "EXPORT_LEDGER_CONTAINER",
     "EXPORT_PREFIX",
     "EXPORT_DATA_DIR",
     "EXPORT_DATA_OUTFILE",
@@ -76,7 +77,7 @@ HELP = {
         "looked at again in the lookback. Made for cron.",
         (("", "what is due"), ("--quiet", "the same from cron: says nothing unless something is wrong")),
         RESULTS,
-        (*EXPORTS, "EXPORT_CONCURRENCY"),
+        (*EXPORTS, "EXPORT_CONCURRENCY", "EXPORT_SCRUB_DAYS"),
     ),
     "backfill": Help(
         "export the days of a range that are not final yet, oldest first",
@@ -99,9 +100,14 @@ HELP = {
     ),
     "verify": Help(
         "read dumps back and hold them against their manifests",
-        "Read dumps and rejected lines back (default: the lookback). What does not fit is put on record as damaged, "
-        "which makes the day due.",
-        (("--all", "every day on record"), ("--day yesterday --repair", "and export it again if it does not fit")),
+        "Read dumps and rejected lines back (default: the lookback), hold each day against the ledger, and the ledger "
+        "against itself. What does not fit is put on record as damaged, which makes the day due.",
+        (
+            ("--all", "every day on record"),
+            ("--day yesterday --repair", "and export it again if it does not fit"),
+            ("--day 2025-11-06 --accept", "a backup was restored, or the day deleted, on purpose"),
+            ("--all --head 57:9f86d081…", "prove that nothing up to a line that you kept was changed"),
+        ),
         "0 all fits, 1 something does not, 2 wrong usage or settings, 130 interrupted",
         (*LOOKS, *(name for name in EXPORTS if name not in LOOKS)),
     ),
@@ -137,6 +143,36 @@ HELP = {
         (("--out report.html", "for a browser"), ("--out ~/www/amplitude.html", "where a web server finds it")),
         "0 done, 2 wrong usage or settings, 130 interrupted",
         (*LOOKS, "EXPORT_TMP_LIMIT_MB"),
+    ),
+    "find": Help(
+        "find a person in every day: how many events, and the events themselves",
+        "Find people by their ids, which come from a file or from standard input, never from arguments: user_id=..., "
+        "amplitude_id=... or device_id=..., one a line. Of a user the Amplitude ids are found first. Reads only.",
+        (
+            ("--ids ids.txt", "in which days, and how many"),
+            ("--ids ids.txt --out events.jsonl", "and their events, in a file of its owner's"),
+        ),
+        "0 done, 1 a day could not be read, 2 wrong usage or settings, 130 interrupted",
+        (*LOOKS, "EXPORT_TMP_LIMIT_MB", "EXPORT_LOG_DIR", "EXPORT_LOG_DAYS"),
+    ),
+    "erase": Help(
+        "erase a person from every day, for good",
+        "Find people by their ids, ask once, and take their lines out of every day: events, rejected lines, tables, "
+        "old versions. No later export brings them back. Interrupted or not: call it again, and it goes on. "
+        "docs/privacy.md has the procedure.",
+        (
+            ("--ids ids.txt --reason ticket-4711 --dry-run", "what would be erased"),
+            ("--ids ids.txt --reason ticket-4711", "asks, and erases"),
+        ),
+        "0 done, 1 a day is not done yet or the answer was no, 2 wrong usage or settings, 130 interrupted",
+        (*LOOKS, "EXPORT_ERASURE_KEY", "EXPORT_TMP_LIMIT_MB", "EXPORT_LOG_DIR", "EXPORT_LOG_DAYS", "EXPORT_TABLES"),
+    ),
+    "erasures": Help(
+        "list what was erased: when, why, which days, what remains until when",
+        "List the erasures on record, oldest first. No record names a person.",
+        (("", "all of them"), ("--json", "the same for programs, with every day")),
+        "0 done, 2 wrong usage or settings",
+        STORE,
     ),
     "simulate": Help(
         "serve a simulated Amplitude Export API on this machine",

@@ -1,8 +1,9 @@
 """From what a command found to the document that it prints."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
@@ -13,12 +14,16 @@ from exporter.cli.documents import (
     Exported,
     Exports,
     Failed,
+    LedgerState,
+    OfAnExport,
     Problem,
     Read,
     StatusDocument,
     VerifyDocument,
 )
+from exporter.days.audit import Audit
 from exporter.days.coverage import Coverage, Row
+from exporter.days.ledger import NO_LEDGER, UNKNOWN, Ledger
 from exporter.days.verify import Verified
 
 if TYPE_CHECKING:
@@ -32,7 +37,7 @@ def exports_of(result: "RunResult") -> Exports:
         done=[
             Exported(
                 day=done.manifest.day,
-                outcome=done.outcome.value,
+                outcome=cast("OfAnExport", done.outcome.value),
                 state=done.manifest.state,
                 dump=done.manifest.dump,
                 events=done.manifest.events,
@@ -61,26 +66,53 @@ def status_document(
     due: Sequence[date],
     problems: Sequence[tuple[date, str]] | None,
     tables_due: Sequence[date] | None,
+    ledger: LedgerState,
 ) -> StatusDocument:
     """What `status` prints."""
     return StatusDocument(
         command="status",
-        ok=not problems,
+        ok=not problems and (problems is None or not ledger.problems),
         newest=coverage.newest,
         missing=coverage.missing,
         due=list(due),
         problems=None if problems is None else [Problem(day=day, problem=text) for day, text in problems],
         tables_due=None if tables_due is None else list(tables_due),
         days=[Day.of(row) for row in rows],
+        ledger=ledger,
     )
 
 
-def verify_document(found: Iterable[Verified], repaired: Exports | None, *, ok: bool) -> VerifyDocument:
+def ledger_state(ledger: Ledger, year: int) -> LedgerState:
+    """The ledger's head, and what is wrong with what was read of it."""
+    head = ledger.shown(year)
+    return LedgerState(head=None if head in {NO_LEDGER, UNKNOWN} else head, problems=list(ledger.breaks))
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What `verify` found, in days and in the ledger."""
+
+    days: Sequence[Verified]
+    ledger: LedgerState
+
+    @property
+    def ok(self) -> bool:
+        """Whether all fits."""
+        return not self.ledger.problems and not any(one.problem for one in self.days)
+
+
+def audit_state(audit: Audit) -> LedgerState:
+    """The ledger as it was read from its first line on."""
+    return LedgerState(head=str(audit.chain.head) if audit.there else None, problems=audit.problems)
+
+
+def verify_document(found: Verification, repaired: Exports | None, *, ok: bool) -> VerifyDocument:
     """What `verify` prints."""
     days = [
-        Read(day=one.day, events=one.events, bytes=one.size, problem=one.problem, damaged=one.damaged) for one in found
+        Read(day=one.day, events=one.events, bytes=one.size, problem=one.problem, damaged=one.damaged)
+        for one in found.days
     ]
-    return VerifyDocument(command="verify", ok=ok, days=days, repaired=repaired)
+    return VerifyDocument(command="verify", ok=ok, days=days, ledger=found.ledger, repaired=repaired)
 
 
 def doctor_document(found: "Report") -> DoctorDocument:

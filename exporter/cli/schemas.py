@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 
 from exporter.cli.documents import DoctorDocument, ExportDocument, StatusDocument, TablesDocument, VerifyDocument
-from exporter.days.manifest import FORMAT, Failure, Manifest
+from exporter.cli.documents_of_people import ErasuresDocument, FindDocument
+from exporter.days.manifest import FORMAT, OPTIONAL, Failure, Manifest
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 PAGE = "README.md"
@@ -33,6 +34,8 @@ TOLD: dict[str, tuple[str, str, type]] = {
     "verify": ("`verify --json`", "", VerifyDocument),
     "doctor": ("`doctor --json`", "", DoctorDocument),
     "tables": ("`tables --json`", "", TablesDocument),
+    "find": ("`find --json`", "", FindDocument),
+    "erasures": ("`erasures --json`", "", ErasuresDocument),
     "manifest": (
         "The manifest of a day",
         OF_MANIFESTS,
@@ -71,6 +74,7 @@ MANIFEST = {
     "window_days": "days in a row that this window size worked for",
     "quiet_hours": "hours that had many events the day before, and none here",
     "fewer_found": "a later export that found fewer events, and left the day as it was",
+    "ledger": "the ledger's line about the day: its number, and the SHA-256 of its bytes (docs/ledger.md)",
 }
 FAILURE = {
     "format": f"of the record; this is {FORMAT}",
@@ -106,7 +110,7 @@ def _stored(schema: dict[str, Any], told: Mapping[str, str]) -> dict[str, Any]:
     """What is stored: the names of the document, each with what it means, and all of them are there."""
     fields = {"bytes" if name == "size" else name: field for name, field in schema["properties"].items()}
     fields = {name: fields[name] | {"description": what} for name, what in told.items()}
-    always = [name for name in fields if name != "fewer_found"]
+    always = [name for name in fields if name not in OPTIONAL]
     return {"type": "object", "properties": fields, "required": always}
 
 

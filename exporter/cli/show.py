@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from exporter import report
-from exporter.cli.documents import Document
+from exporter.cli.documents import Document, LedgerState
 from exporter.days.coverage import FAILED, MISSING, Coverage, Row
 from exporter.days.manifest import DAMAGED
-from exporter.days.verify import Verified
 from exporter.errors import ExportError
 from exporter.window import spans
 
 if TYPE_CHECKING:  # it brings what talks to Amplitude, and `status` does not
+    from exporter.cli.results import Verification
     from exporter.run.book import Ended, RunResult
 
 STYLES = {
@@ -27,6 +27,7 @@ STYLES = {
     "final": "green",
     "running": "cyan",
 }
+WITHOUT_LEDGER = "No ledger was read: nothing but its manifest proves a day"
 MOST_ROWS = 40
 """Days of a run's table; a longer one names those that failed, and the rest as a sum."""
 DAY_WIDTH = len("2025-11-06")
@@ -106,15 +107,24 @@ def print_status(coverage: Coverage, rows: Sequence[Row], program: str) -> None:
         print(f"There is {report.NEVER_AN_EVENT}")
 
 
-def print_verified(found: Sequence[Verified], *, quiet: bool = False) -> None:
+def print_verified(found: "Verification", *, quiet: bool = False) -> None:
     """The table of what was read back, then the problems in words; only these if ``quiet``."""
     if not quiet:
-        lines = [(str(v.day), "see below" if v.problem else "ok", v.events, v.size) for v in found]
-        styles = ["bold red" if v.problem else "" for v in found]
+        lines = [(str(v.day), "see below" if v.problem else "ok", v.events, v.size) for v in found.days]
+        styles = ["bold red" if v.problem else "" for v in found.days]
         print_table(("day", "result", "events", "bytes"), lines, styles)
-    for one in found:
+    for one in found.days:
         if one.problem:
             print(printable(f"{one.day}: {one.problem}"))
+    print_ledger(found.ledger, quiet=quiet)
+
+
+def print_ledger(ledger: LedgerState, *, quiet: bool = False) -> None:
+    """Its head, on a line that can be kept, and what is wrong with it; only this if ``quiet``."""
+    if not quiet:
+        print(f"The last line of the ledger: ledger={ledger.head}" if ledger.head else f"{WITHOUT_LEDGER}.")
+    for sentence in ledger.problems:
+        print(printable(f"The ledger is broken: {sentence}"))
 
 
 def print_table(head: Sequence[str], lines: Iterable[Cells], styles: Sequence[str] = ()) -> None:

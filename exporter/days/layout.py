@@ -15,7 +15,10 @@ LOCKS = "locks/"
 STOP = "stops/last.json"
 TABLES = "parquet/"
 MERGED = "merged/"
+ERASURES = "erasures/"
+KEYED = "erasures/keyed/"
 REPORT = "report.html"
+LEDGER = "ledger/"
 DUMP_CENTURY = "20"
 
 
@@ -25,6 +28,22 @@ class WrongName:
 
     text: str
     other_outfile: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Yearly:
+    """Files that are begun anew with each year."""
+
+    stem: str
+
+    def name(self, year: int) -> str:
+        """The file of a year."""
+        return f"{self.stem}{year:04}.jsonl"
+
+    def year(self, name: str) -> int | None:
+        """The year of a file, or None when it is not one of these."""
+        found = re.fullmatch(rf"{re.escape(self.stem)}(\d{{4}})\.jsonl", name, re.ASCII)
+        return int(found[1]) if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +81,16 @@ class Layout:
     def table(self, day: date) -> str:
         """The day's events as Parquet, derived from its dump."""
         return f"{self.prefix}{TABLES}upload_date={day}/events.parquet"
+
+    @property
+    def ledger(self) -> Yearly:
+        """The list of every change to a stored day; in Blob Storage in a container of its own."""
+        return Yearly(f"{self.prefix}{LEDGER}")
+
+    @property
+    def checks(self) -> Yearly:
+        """When each day was read back last; beside the ledger."""
+        return Yearly(f"{self.prefix}{LEDGER}checks-")
 
     def check_dump(self, name: str, day: date, where: str) -> WrongName:
         """What is wrong with the record ``where`` of ``day``, which names ``name`` and not this layout's dump."""
@@ -108,6 +137,34 @@ class Layout:
     def merged(self) -> str:
         """What the names of Amplitude's exports of merged ids start with, where somebody has put them there."""
         return f"{self.prefix}{MERGED}"
+
+    def erasure(self, erasure: str) -> str:
+        """What was asked, and what became of it; nobody's id."""
+        return f"{self.prefix}{ERASURES}{erasure}.json"
+
+    @property
+    def erasures(self) -> str:
+        """What the names of all records of erasures start with."""
+        return f"{self.prefix}{ERASURES}"
+
+    def erasure_of(self, name: str) -> str:
+        """The id of the erasure whose record has this name, "" when it is none's."""
+        found = re.fullmatch(r"([A-Za-z0-9-]{1,80})\.json", name.removeprefix(self.erasures), re.ASCII)
+        return found[1] if found else ""
+
+    @property
+    def rejections(self) -> str:
+        """What the names of all rejected lines start with."""
+        return f"{self.prefix}{REJECTED}"
+
+    def keyed(self, erasure: str) -> str:
+        """Keyed hashes of the ids of an erasure, so that nobody comes back."""
+        return f"{self.prefix}{KEYED}{erasure}.json"
+
+    @property
+    def keyed_ids(self) -> str:
+        """What the names of all records of keyed hashes start with."""
+        return f"{self.prefix}{KEYED}"
 
     def table_day(self, name: str) -> date | None:
         """The day whose table has this name, or None when it is no table's."""

@@ -1,4 +1,4 @@
-"""Make a day visible: dump, rejected lines, manifest, in this order, each undone by the next attempt.
+"""Make a day visible: dump, rejected lines, the ledger's line, manifest. The next attempt does each of them anew.
 
 Between the commit and the manifest the day is not whole, and therefore due. What is to be done has been decided.
 """
@@ -9,6 +9,7 @@ from typing import BinaryIO
 from exporter.days.facts import Facts, proves
 from exporter.days.hours import note_hours
 from exporter.days.manifest import Manifest
+from exporter.days.recording import recorded, restate
 from exporter.days.rules import Decision, Outcome, StoredDay
 from exporter.days.stored import Days
 from exporter.errors import LostRaceError
@@ -19,7 +20,7 @@ from exporter.store import ANY, Draft
 def publish(
     decision: Decision, stored: StoredDay, draft: Draft, rejected: BinaryIO | None, days: Days, progress: Progress
 ) -> Manifest:
-    """Commit the dump, then its rejected lines, then the manifest that proves it; return the manifest that stands.
+    """Commit the dump, then its rejected lines, the ledger's line, and the manifest that proves it; return what stands.
 
     ``rejected`` are the rejected lines from their first byte on, None without any.
 
@@ -36,11 +37,17 @@ def publish(
             store.write(layout.rejected(stored.day), rejected, seen=ANY, metadata={})
         else:
             store.delete(layout.rejected(stored.day))
+    manifest = replace(manifest, ledger=recorded(decision, manifest, stored, days, progress))
     progress(Step.PROVING, 0, None)
     facts = Facts.of(manifest).metadata()
-    store.write(layout.manifest(stored.day), manifest.to_json(), seen=stored.manifest_etag, metadata=facts)
+    try:
+        store.write(layout.manifest(stored.day), manifest.to_json(), seen=stored.manifest_etag, metadata=facts)
+    except LostRaceError:
+        restate(manifest, days)
+        raise
     progress(Step.PROVEN, 0, None)
-    if stored.failure and not (stored.damage and decision.outcome is Outcome.KEPT):
+    keeps_failure = Outcome.KEPT if stored.damage else Outcome.ERASED  # which is no export: a failed one is due still
+    if stored.failure and decision.outcome is not keeps_failure:
         store.delete(layout.failure(stored.day))
     return manifest
 

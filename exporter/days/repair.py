@@ -3,6 +3,7 @@
 import logging
 from datetime import datetime
 
+from exporter.days.audit import Audit
 from exporter.days.manifest import DAMAGED
 from exporter.days.stored import Days
 from exporter.days.verify import Verified, verify_day
@@ -12,7 +13,7 @@ from exporter.window import HOURS_A_DAY
 log = logging.getLogger(__name__)
 
 
-def note_verified(found: Verified, days: Days, run_id: str, now: datetime) -> Verified:
+def note_verified(found: Verified, days: Days, run_id: str, now: datetime, audit: Audit | None = None) -> Verified:
     """Put damage on record, or take away what was said of it before; return what holds.
 
     Damage is looked for once more while the day is locked: an exporter between its commit and its manifest looks like
@@ -26,7 +27,7 @@ def note_verified(found: Verified, days: Days, run_id: str, now: datetime) -> Ve
         if not found.damaged:
             return found
         with days.lock(found.day, run_id):
-            found = verify_day(found.day, days)
+            found = verify_day(found.day, days, audit)
             if found.damaged and not (noted and wrong and noted.run):  # what could not be read has no run
                 days.record_failure(found.day, DamagedError(found.problem or ""), HOURS_A_DAY, run_id, now)
     except DayHeldError:

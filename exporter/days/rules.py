@@ -1,13 +1,13 @@
 """What an export may do about a stored day. Pure: no store, no clock."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from urllib.parse import urlsplit
 
 from exporter.days.facts import Facts, proves
-from exporter.days.hours import ALL_DAY
+from exporter.days.hours import ALL_DAY, less
 from exporter.days.manifest import EMPTY, FINAL, PROVISIONAL, SETTLED, Failure, Manifest, Source, State
 from exporter.errors import OtherSourceError, RetriableError
 from exporter.store import Entry
@@ -22,13 +22,17 @@ QUIET_DAYS = timedelta(days=7)
 
 
 class Outcome(StrEnum):
-    """What an export did to the stored day. The values stand in log lines that infra/ queries for."""
+    """What became of the stored day: ERASED by an erasure, all others by an export.
+
+    The values stand in log lines that infra/ queries for.
+    """
 
     WRITTEN = "written"
     REPLACED = "replaced"
     UNCHANGED = "unchanged"
     KEPT = "kept"
     EMPTY = "empty"
+    ERASED = "erased"
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,8 @@ class StoredDay:
 
     ``unproven`` are the events per hour of a dump that no manifest proves, left by an exporter that was stopped
     between the two. ``damage`` says what does not fit, "" if nothing is known of any. ``hashed``: the dump's bytes were
-    read, and are those of the manifest.
+    read, and are those of the manifest. ``erased`` are the events per hour of people who were erased, in a dump that
+    somebody restored.
     """
 
     day: date
@@ -48,6 +53,7 @@ class StoredDay:
     unproven: Mapping[str, int] | None = None
     damage: str = ""
     hashed: bool = False
+    erased: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def whole(self) -> bool:
@@ -81,13 +87,16 @@ class Neighbours:
 class Decision:
     """What to do with a day that has been exported: the manifest that will stand, and whether the dump is written.
 
-    The commit of a dump adds its ETag to the manifest. ``fewer`` are the hours that had more events before.
+    The commit of a dump adds its ETag to the manifest. ``fewer`` are the hours that had more events before. ``by``: the
+    run that changes the day and when, if it is not the export that the manifest tells of. ``forced``: by a person.
     """
 
     outcome: Outcome
     manifest: Manifest
     writes_dump: bool
     fewer: tuple[str, ...] = ()
+    by: tuple[str, datetime] | None = None
+    forced: bool = False
 
 
 def check_source(stored: Source | None, asked: Source, where: str) -> None:
@@ -147,10 +156,10 @@ def decide(stored: StoredDay, new: Manifest, *, force: bool) -> Decision:
     """
     old = stored.manifest
     if stored.dump is None:
-        if old and old.events and not new.events:
+        if old and old.events and not (new.events or new.erased):
             raise RetriableError(_gone(old))
         return Decision(Outcome.WRITTEN if new.events else Outcome.EMPTY, new, writes_dump=True)
-    had = _had(stored)
+    had = had_by(stored)
     fewer = hours_with_fewer(had, new)
     if fewer and (not force or not new.events):
         if stored.unproven is not None or old is None:
@@ -160,10 +169,12 @@ def decide(stored: StoredDay, new: Manifest, *, force: bool) -> Decision:
         return Decision(Outcome.KEPT, _noted(old, new), writes_dump=False)
     if not stored.damage and _holds(stored, new.sha256):
         state = old.state if old and stored.whole and old.state in SETTLED else new.state
-        return Decision(Outcome.UNCHANGED, replace(new, etag=stored.dump.etag, state=state), writes_dump=False)
+        return Decision(
+            Outcome.UNCHANGED, replace(new, etag=stored.dump.etag, state=state), writes_dump=False, forced=force
+        )
     if stored.unproven is not None:
         return Decision(Outcome.WRITTEN if new.events else Outcome.EMPTY, new, writes_dump=True)
-    return Decision(Outcome.REPLACED, new, writes_dump=True, fewer=fewer)
+    return Decision(Outcome.REPLACED, new, writes_dump=True, fewer=fewer, forced=force)
 
 
 def hours_with_fewer(had: Mapping[str, int], new: Manifest) -> tuple[str, ...]:
@@ -184,10 +195,15 @@ def _noted(stored: Manifest, new: Manifest) -> Manifest:
     return replace(stored, fewer_found={"events": new.events, "run": new.run, "at": new.finished_at})
 
 
-def _had(stored: StoredDay) -> Mapping[str, int]:
-    """The events per hour that the day had: by its manifest, by a dump that no manifest proves, the more of both."""
+def had_by(stored: StoredDay) -> Mapping[str, int]:
+    """The events per hour that the day had: by its manifest, by a dump that no manifest proves, the more of both.
+
+    Those of erased people do not count: what goes with them is meant to go.
+    """
     by_manifest = stored.manifest.event_hours() if stored.manifest else {}
-    unproven = dict(stored.unproven or {})
+    if stored.manifest and (stored.hashed or proves(stored.dump, Facts.of(stored.manifest))):
+        by_manifest = less(by_manifest, stored.erased)
+    unproven = less(stored.unproven or {}, stored.erased)
     return {hour: max(by_manifest.get(hour, 0), unproven.get(hour, 0)) for hour in by_manifest | unproven}
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from exporter.days.erasures import Erasure
 from exporter.pages.schedule import Schedule
 from exporter.pages.shown import Show
 
@@ -16,7 +17,7 @@ class Frame:
 
     ``schedule`` is the timer of the app that serves the page; None in a file: nobody knows what wakes the exporter.
     ``program`` is how the command line is called. ``tables_due`` are days without a table of theirs, None where none is
-    asked for.
+    asked for. ``ledger`` is its head, ``erasures`` are the newest ones, newest first.
     """
 
     place: str
@@ -26,6 +27,8 @@ class Frame:
     served: bool = False
     program: str = PROGRAM
     tables_due: Sequence[date] | None = None
+    ledger: str = "none"
+    erasures: Sequence[Erasure] = ()
 
     def run_after(self, moment: datetime) -> datetime | None:
         """The first run of the timer after ``moment``, as far as it is known."""

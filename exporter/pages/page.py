@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 CHART_DAYS = 90
 YEARS_OPEN = 2
 REFRESH_SECONDS = 300
+MOST_ERASURES = 20
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -61,6 +62,7 @@ def render(
         usual=usual,
         odd={row.day for found in attention.unusual for row in found.rows},
         attention=attention,
+        erasures=frame.erasures,
         due=due,
         most_notes=MOST_NOTES,
     )

@@ -30,7 +30,12 @@ def due_exported(days: Days, clock: Clock, export: Callable[[Sequence[date]], Ru
     result = export(due)
     after = days.coverage(now) if due else before
     line = report.run_summary(
-        after.newest, due=len(due), done=len(result.done), failed=len(result.failed), missing=after.missing
+        after.newest,
+        due=len(due),
+        done=len(result.done),
+        failed=len(result.failed),
+        missing=after.missing,
+        ledger=days.ledger.shown(now.year),
     )
     if after.never_an_event:
         log.warning(report.NEVER_AN_EVENT)

@@ -37,6 +37,7 @@ class Account:
         container: Its name.
         parts_limit: Bytes of all part files in the temp folder at a time.
         url: `https://<account>.blob.core.windows.net`; empty for the emulator.
+        ledger: The name of the ledger's container in the same account; empty: it is not opened.
         connection_string: Of the emulator, on this machine; its container is made if it is missing.
         lease_seconds: 15 to 60: after so long the day of a killed exporter is free.
         waits: How long the storage service is waited for.
@@ -46,6 +47,7 @@ class Account:
     parts_limit: int
     url: str = ""
     connection_string: str = field(default="", repr=False)
+    ledger: str = ""
     lease_seconds: int = LEASE_SECONDS
     waits: Waits = field(default_factory=Waits)
 
@@ -58,13 +60,25 @@ def open_container(account: Account) -> Iterator[ContainerClient]:
         StoreError: no token, no way in, no container.
         SettingsError: the address or the connection string is none that may be used.
     """
+    with open_containers(account) as (container, _):
+        yield container
+
+
+@contextlib.contextmanager
+def open_containers(account: Account) -> Iterator[tuple[ContainerClient, ContainerClient | None]]:
+    """The container of the account, and the one of its ledger, if that is named; one way in for both.
+
+    Raises:
+        StoreError: no token, no way in, no container. The ledger's may be missing.
+        SettingsError: the address or the connection string is none that may be used.
+    """
     with contextlib.ExitStack() as opened, explained(account.url or "the emulator", account.container):
         service = opened.enter_context(_by_identity(account, opened) if account.url else _emulator(account))
         container = opened.enter_context(service.get_container_client(account.container))
         if not account.url:
             with contextlib.suppress(ResourceExistsError):
                 container.create_container()
-        yield container
+        yield container, service.get_container_client(account.ledger) if account.ledger else None
 
 
 def _by_identity(account: Account, opened: contextlib.ExitStack) -> BlobServiceClient:

@@ -14,6 +14,7 @@ ROLE = "Storage Blob Data Contributor"
 RACE_LOST = frozenset(
     {"ConditionNotMet", "TargetConditionNotMet", "BlobAlreadyExists", "InvalidBlockList", "UnsatisfiableCondition"}
 )
+NO_CONTAINER = "ContainerNotFound"
 _LONGEST = LONGEST_QUOTE
 _LONGEST_READ = 1 << 14
 _TAIL = re.compile(r"\s*(ErrorCode:|To mitigate this issue).*", re.DOTALL)
@@ -55,8 +56,10 @@ def explained(where: str, container: str) -> Iterator[None]:
         ) from error
 
 
-def if_there[Found](call: Callable[[], Found]) -> Found | None:
-    """What ``call`` gives, or None where the blob is not there. A container that is not there stays an error.
+def if_there[Found](call: Callable[[], Found], *, optional: bool = False) -> Found | None:
+    """What ``call`` gives, or None where the blob is not there.
+
+    A container that is not there stays an error, unless it is ``optional``.
 
     Raises:
         AzureError: as ``call`` does.
@@ -64,9 +67,9 @@ def if_there[Found](call: Callable[[], Found]) -> Found | None:
     try:
         return call()
     except ResourceNotFoundError as error:
-        if code_of(error) != "BlobNotFound":
-            raise
-        return None
+        if code_of(error) == "BlobNotFound" or (optional and code_of(error) == NO_CONTAINER):
+            return None
+        raise
 
 
 def headers_of(metadata: Mapping[str, str]) -> dict[str, str]:
@@ -139,7 +142,7 @@ _REFUSED_CALLER = (
     f"Does the identity belong to the account's tenant, with the role {ROLE} on this container?"
 )
 _REFUSALS = {
-    "ContainerNotFound": "the container does not exist. Create it, or look at EXPORT_CONTAINER",
+    NO_CONTAINER: "the container does not exist. Create it, or look at EXPORT_CONTAINER",
     "BlobNotFound": "the object is not there any more. Call again",
     "AuthorizationPermissionMismatch": (
         f"the identity lacks a role. Assign it {ROLE} with this container as the scope; a new assignment takes up to "

@@ -10,8 +10,10 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
+from exporter.errors import LostRaceError
 from exporter.report import Progress, Step, no_progress
-from exporter.store import LARGEST_READ, Entry, gone, too_large
+from exporter.store import LARGEST_READ, Entry, Remaining, gone, too_large
+from exporter.store.folder_append import append_lines, length_of_lines
 from exporter.store.folder_draft import LocalDraft
 from exporter.store.folder_files import etag_of, open_folder, opened_folder
 from exporter.store.folder_lock import LONGEST_RUN, check_platform, is_locked, locked_file
@@ -56,12 +58,27 @@ class LocalStore:
         finally:
             draft.discard()
 
+    def append(self, name: str, content: bytes, *, at: int) -> None:
+        """See Store."""
+        if at == 0:  # in one step, so that a crash leaves no half of it
+            there = self._entry(self._path(name))
+            if there and length_of_lines(self._folder, name):
+                raise LostRaceError(f"{name} was begun by another exporter since this one looked")
+            self.write(name, content, seen=there.etag if there else None, metadata={})
+        else:
+            append_lines(self._folder, checked(name), content, at)
+
     def delete(self, name: str) -> None:
         """See Store."""
         below, _, own = checked(name).rpartition("/")
         with contextlib.suppress(FileNotFoundError), opened_folder(self._folder, below) as folder:
             os.unlink(own, dir_fd=folder)
             os.fsync(folder)  # else a power cut brings it back
+
+    def purge(self, name: str) -> Remaining:
+        """See Store; a folder keeps nothing."""
+        checked(name)
+        return Remaining()
 
     def list(self, prefix: str, most: int | None = None) -> Iterator[Entry]:
         """See Store."""

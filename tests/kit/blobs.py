@@ -33,7 +33,7 @@ DUMP, MANIFEST, REJECTED, FAILURE, LOCK = (
 )
 FIRST_LOOK, SECOND_LOOK = moment(DAY, 26), moment(DAY, 50)
 """02:00 on the two days after `DAY`: its export is provisional, then final."""
-CHANGING = ("run", "started_at", "finished_at", "etag")
+CHANGING = ("run", "started_at", "finished_at", "etag", "ledger")
 """Fields of a manifest that tell two exports of the same content apart."""
 
 

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from exporter.errors import DayHeldError, LostRaceError
 from exporter.report import Progress, Step, no_progress
-from exporter.store import ANY, LARGEST_READ, Entry, gone, too_large
+from exporter.store import ANY, LARGEST_READ, Entry, Remaining, gone, too_large
 from exporter.store.names import checked, checked_prefix
 
 PIECE = 1 << 20
@@ -57,9 +57,21 @@ class MemoryStore:
             self._objects[name] = (content, entry)
             return entry.etag
 
+    def append(self, name: str, content: bytes, *, at: int) -> None:
+        """See Store."""
+        there = self._objects.get(checked(name))
+        if (len(there[0]) if there else 0) != at:
+            raise LostRaceError(f"{name} has another length")
+        self.put(name, (there[0] if there else b"") + content, there[1].etag if there else None, {})
+
     def delete(self, name: str) -> None:
         """See Store."""
         self._objects.pop(checked(name), None)
+
+    def purge(self, name: str) -> Remaining:
+        """See Store."""
+        checked(name)
+        return Remaining()
 
     def list(self, prefix: str, most: int | None = None) -> Iterator[Entry]:
         """See Store."""

@@ -13,6 +13,7 @@ import pytest
 
 from exporter.days.coverage import Coverage, Row
 from exporter.days.due import Timing, due_days
+from exporter.days.erasures import ErasedDay, Erasure
 from exporter.days.manifest import DAMAGED, EMPTY, FINAL, PROVISIONAL, Failure
 from exporter.pages import page
 from exporter.pages.attention import MOST_NOTES
@@ -610,3 +611,19 @@ def test_a_file_names_the_command_as_it_was_called() -> None:
     assert "<code>python -m exporter export --day 2025-10-27</code>" in document
     assert "POST" not in document
     assert "POST /api/exports/2025-10-27" in page_of(many_days())
+
+
+def test_erasures_are_listed_and_name_nobody() -> None:
+    """Why, how much, and what is left; whatever stands in a record is escaped."""
+    day = ErasedDay(NEWEST, 3, 1, "done", "a" * 64, "b" * 64, old_versions=2, until=noon(NEWEST, 3))
+    left = ErasedDay(NEWEST - ONE, 4, 0)
+    done = Erasure("e-1", "done", "ticket <b>1</b>", "the desk", noon(NEWEST), {"user_id": 1}, (day,))
+    begun = Erasure("e-2", "begun", "ticket 2", "the desk", noon(NEWEST), {"user_id": 1}, (day, left))
+    frame = Frame("here", NOW, SHOW, erasures=(begun, done))
+    text = page.render(Coverage((), NEWEST), (), (), Timing(), frame)
+    assert "ticket &lt;b&gt;1&lt;/b&gt;" in text
+    assert "3 events and 1 rejected lines of 1 day." in text
+    assert "7 events and 1 rejected lines of 2 days; 1 left: call the same command again." in text
+    assert "2 old versions can still be brought back, until" in text
+    assert "the desk" not in text
+    assert "Erasures" not in page.render(Coverage((), NEWEST), (), (), Timing(), Frame("here", NOW, SHOW))

@@ -401,6 +401,51 @@ class StoreContract:
             assert (entry.metadata or {}).get("lease") == "leased"
         assert names(other, LAYOUT.locks) == []
 
+    def test_lines_are_appended_in_their_order(self, store: Store, other: Store) -> None:
+        """The first makes the object; whoever knows its length adds to it."""
+        store.append("ledger/x.jsonl", b"one\n", at=0)
+        other.append("ledger/x.jsonl", b"two\nthree\n", at=4)
+        store.append("ledger/x.jsonl", b"four\n", at=14)
+        assert text_of(other, "ledger/x.jsonl") == b"one\ntwo\nthree\nfour\n"
+        assert store.part("ledger/x.jsonl", 4, 100) == b"two\nthree\nfour\n"
+
+    @pytest.mark.parametrize("at", [0, 3, 5, 100])
+    def test_an_append_at_another_length_adds_nothing(self, store: Store, at: int) -> None:
+        """Two who have seen the same end never both add to it."""
+        store.append("ledger/x.jsonl", b"one\n", at=0)
+        with pytest.raises(LostRaceError):
+            store.append("ledger/x.jsonl", b"two\n", at=at)
+        assert text_of(store, "ledger/x.jsonl") == b"one\n"
+
+    def test_what_is_gone_is_not_appended_to(self, store: Store) -> None:
+        """Whoever removed it is found out; nothing begins in the middle."""
+        store.append("ledger/y.jsonl", b"one\n", at=0)
+        with pytest.raises((LostRaceError, StoreError)):
+            store.append("ledger/x.jsonl", b"two\n", at=4)
+        assert store.stat("ledger/x.jsonl") is None
+
+    def test_of_many_appends_at_one_length_one_is_the_first(self, store: Store, other: Store) -> None:
+        """Twenty at once, from two views: each line stands once, and all of them in the end."""
+        expected = {f"line {number}\n".encode() for number in range(20)}
+
+        def add(line: bytes) -> None:
+            mine = store if len(line) % 2 else other
+            while True:
+                entry = mine.stat("ledger/x.jsonl")
+                try:
+                    mine.append("ledger/x.jsonl", line, at=entry.size if entry else 0)
+                except LostRaceError:
+                    continue
+                else:
+                    return
+
+        threads = [threading.Thread(target=add, args=(line,)) for line in expected]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(text_of(store, "ledger/x.jsonl").splitlines(keepends=True)) == sorted(expected)
+
     def test_nobody_is_kept_from_a_lock_by_a_listing(self, store: Store, other: Store) -> None:
         """However often others look, a lock that nobody holds can be had."""
         over = threading.Event()

@@ -1,0 +1,128 @@
+"""Which events of a block are somebody's: told for a block at once, and line by line only where it is odd.
+
+A block without a needle of the ids holds nothing of theirs: a value's plain bytes, or an escape that could spell it
+otherwise. Every other block is parsed for the three values of each event; where a name is missing, stands twice or is
+escaped, `ids_in` reads each line.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from exporter.dump import SEPARATOR
+from exporter.privacy.ids import AMPLITUDE, DEVICE, USER, Ids, ids_in
+
+MOST_KNOWN = 100_000
+"""Values whose answer is remembered, of each name."""
+MOST_NEEDLES = 8
+"""More searches would take longer than parsing."""
+LEAST_NEEDLE = 6
+"""Bytes. Shorter ones stand in most blocks."""
+
+_ABSENT = msgspec.Raw(b"")
+_NAMES = (USER, AMPLITUDE, DEVICE)
+_QUOTED = tuple(f'"{name}"'.encode() for name in _NAMES)
+_hidden_name = re.compile(rb"\\u00[567]").search
+_ESCAPED = re.compile('["\\\\/\x00-\x1f\x7f\ud800-\udfff]')
+"""What JSON spells in several ways."""
+
+
+class _Event(msgspec.Struct, gc=False):
+    user_id: msgspec.Raw = _ABSENT
+    amplitude_id: msgspec.Raw = _ABSENT
+    device_id: msgspec.Raw = _ABSENT
+
+
+_decode = msgspec.json.Decoder(list[_Event]).decode
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Whose lines are wanted: of these ``ids``, and those that ``known`` says yes to, spelled as `Ids.spelled` does."""
+
+    ids: Ids
+    known: Callable[[str], bool] | None = None
+
+    def has(self, found: Ids) -> bool:
+        """Whether any id that was ``found`` is wanted."""
+        return found.meet(self.ids) or (self.known is not None and any(map(self.known, found.spelled())))
+
+
+class Matcher:
+    """Finds the lines of those that are ``wanted``."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self.wanted = wanted
+        self._needles = None if wanted.known else needles(wanted.ids)
+        self._values = tuple(_Values(name, wanted) for name in _NAMES)
+
+    def hits(self, block: bytes) -> list[int]:
+        """The numbers, from 0, of their events in ``block``, an array as `dump.blocks` gives it."""
+        if self._needles is not None and not any(needle in block for needle in self._needles):
+            return []
+        plain = self._plain(block)
+        if plain is not None:
+            return plain
+        return [number for number, line in enumerate(block[1:-1].split(SEPARATOR)) if self.is_hit(line)]
+
+    def is_hit(self, line: bytes) -> bool:
+        """Whether one line, an event or none, is theirs."""
+        return self.wanted.has(ids_in(line))
+
+    def _plain(self, block: bytes) -> list[int] | None:
+        """The same of a block in which each name stands once in each event; None of any other."""
+        try:
+            events = _decode(block)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return None
+        if _hidden_name(block) or any(block.count(name) != len(events) for name in _QUOTED):
+            return None
+        users, numbers, devices = self._values
+        found = []
+        for place, event in enumerate(events):
+            user, number, device = bytes(event.user_id), bytes(event.amplitude_id), bytes(event.device_id)
+            if not (user and number and device):  # then another one has a name twice
+                return None
+            if users[user] or numbers[number] or devices[device]:
+                found.append(place)
+        return found
+
+
+class _Values(dict[bytes, bool]):
+    """Whether a value of a name, as it is spelled, is wanted."""
+
+    def __init__(self, name: str, wanted: Wanted) -> None:
+        super().__init__()
+        self._name, self._wanted = name.encode(), wanted
+
+    def __missing__(self, value: bytes) -> bool:
+        if len(self) >= MOST_KNOWN:
+            self.clear()
+        told = self[value] = self._wanted.has(ids_in(b'{"%b":%b}' % (self._name, value)))
+        return told
+
+
+def needles(ids: Ids) -> tuple[bytes, ...] | None:
+    """Bytes of which one stands wherever one of ``ids`` does, however it is spelled; None if there are no good ones."""
+    texts = sorted(ids.users | ids.devices)
+    found = {needle for text in texts for needle in _of_text(text)}
+    found |= {needle for one in ids.amplitude for needle in _of_number(one)}
+    found.add(b"\\u00" if all(map(str.isascii, texts)) else b"\\u")
+    if len(found) > MOST_NEEDLES or min(len(needle) for needle in found if needle[:1] != b"\\") < LEAST_NEEDLE:
+        return None
+    return tuple(sorted(found))
+
+
+def _of_text(text: str) -> tuple[bytes, ...]:
+    if text.isascii() and text.isdecimal():  # it may be sent as a number
+        return _of_number(int(text)) if text[0] != "0" else (b"",)
+    return (max(_ESCAPED.split(text), key=len).encode(),)
+
+
+def _of_number(number: int) -> tuple[bytes, ...]:
+    """Both halves of its digits: where a point is set, and an exponent, one of them still stands there."""
+    digits = str(number).rstrip("0").encode()
+    half = len(digits) // 2
+    return digits[:half], digits[half:]

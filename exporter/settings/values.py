@@ -1,0 +1,24 @@
+"""From a setting's text to its value."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=60)]
+DayCount = Annotated[int, msgspec.Meta(ge=0, le=36500)]
+Container = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9](?!.*--)[a-z0-9-]{1,61}[a-z0-9]$")]
+
+
+def convert(text: str, kind: Any) -> Any:
+    """The value that a text stands for.
+
+    Raises:
+        ValueError: it stands for none.
+    """
+    if kind in (Path, Path | None):
+        if not text.isprintable():
+            raise ValueError
+        return Path(text)
+    value = msgspec.convert(text, kind, strict=False)
+    return value.rstrip("/") if isinstance(value, str) and value.startswith(("http://", "https://")) else value
