@@ -38,7 +38,7 @@ from tests.kit.stopped import REPOSITORY, stopping
 
 KEY = "a-key-of-the-tests-that-nobody-can-guess"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-CONTENTS = [
+CONTENTS: list[Missing | OddLine] = [
     *(Missing(f"{hour:02}") for hour in range(24) if hour not in FULL_HOURS),
     OddLine("nan", "03", line=2),
     OddLine("lone-surrogate", "17", line=1),
