@@ -28,8 +28,11 @@ def find(call: Call) -> int:
     log_to_file(settings, now)
     call.warn()
     asked = ids_from(arguments.ids)
-    with display, open_days(settings, display.progress()) as days:
-        search = Search(days, now, settings.tmp_limit, display.progress(), shown(display))
+    with (
+        display,
+        open_days(settings, display.progress()) as days,
+        Search(days, now, settings.tmp_limit, display.progress(), shown(display)) as search,
+    ):
         ids = search.expanded(asked, devices=arguments.devices)
         if not arguments.quiet:
             print(f"Looking for {told_ids(ids)} ({len(ids) - len(asked)} found with them).", file=sys.stderr)

@@ -67,11 +67,10 @@ def days(request: pytest.FixtureRequest, tmp_path: Path) -> Days:
 def found_in(days: Days, ids: Sequence[str], *, devices: bool = False) -> tuple[Found, list[bytes], list[bytes]]:
     """Who is found, and their lines."""
     events, rejected = list[bytes](), list[bytes]()
-    search = Search(days, NOW, LIMIT)
-    wanted = Wanted(search.expanded(read_ids(ids, "the test"), devices=devices))
-    found = search.find(wanted, events.extend, rejected.extend)
-    counted = search.find(wanted)
-    assert counted == found
+    with Search(days, NOW, LIMIT) as search:
+        wanted = Wanted(search.expanded(read_ids(ids, "the test"), devices=devices))
+        found = search.find(wanted, events.extend, rejected.extend)
+        assert search.find(wanted) == found
     return found, events, rejected
 
 
@@ -202,4 +201,5 @@ def test_tables_tell_only_what_is_certain(tmp_path: Path) -> None:
     tables_of(days).try_to_derive(DAYS)
     with tabled(days, NOW, LIMIT) as tables:
         assert tables.counts(Ids(frozenset({ANNA}))) == {DAYS[0]: 0, DAYS[1]: 0}
-        assert tables.ids_of(frozenset({"carl"})).amplitude == {3, 1}
+        assert tables.certain == set(DAYS[:2])
+        assert tables.ids_of(frozenset({"carl"})) == Ids(frozenset(), frozenset({3, 1}), frozenset({"carl's", "d"}))

@@ -88,9 +88,9 @@ def erase(
         asked = read_ids(ids, "the test")
         since, was = Snapshot.of(days), stopped(asked, kept, records)
         past = with_a_past(asked, kept, records)
-        search = Search(days, NOW, LIMIT, progress)
-        wanted = was.wanted(asked, KEY) if was else Wanted(search.expanded(asked, devices=False))
-        found = search.find(wanted)
+        with Search(days, NOW, LIMIT, progress) as search:
+            wanted = was.wanted(asked, KEY) if was else Wanted(search.expanded(asked, devices=False))
+            found = search.find(wanted)
         erasing = Erasing(
             Work(days, clock, run, progress, derive=bool(settings.tables), patience=patience), kept, records
         )
