@@ -1,7 +1,7 @@
 """Whom Amplitude has deleted, or will: its list of deletion jobs (User Privacy API v1).
 
-Facts: https://amplitude.com/docs/apis/analytics/user-privacy. A job is listed by the day on which it runs, at most 30 days
-after it was asked for. Until it is submitted a request can be taken back. At most six months are listed at a
+Facts: https://amplitude.com/docs/apis/analytics/user-privacy. A job is listed by the day on which it runs, at most 30
+days after it was asked for. Until it is submitted a request can be taken back. At most six months are listed at a
 time, and one request a second is allowed. Version 2 of that API is about all projects of an organization, and is still
 in development: an answer of its form is refused.
 """
