@@ -54,16 +54,28 @@ def test_rejected_lines() -> None:
 )
 def test_a_run(newest: object, missing: list[object], end: str) -> None:
     """The first missing day is named only if there is one."""
-    line = report.run_summary(newest, due=2, done=1, failed=1, missing=missing)  # type: ignore[arg-type]  # parameters
-    assert line == f"run summary: {end}"
+    line = report.run_summary(newest, due=2, done=1, failed=1, missing=missing, ledger="57:ab")  # type: ignore[arg-type]  # parameters
+    assert line == f"run summary: {end} ledger=57:ab"
 
 
 def test_a_queued_run() -> None:
     """What the timer put on the queue, in the same words."""
-    assert report.run_queued("run-1", 3, DAY, []) == "run queued: run=run-1 days=3 newest=2025-11-06 missing=0"
-    assert report.run_queued("run-1", 0, None, [DAY]) == (
-        "run queued: run=run-1 days=0 newest=none missing=1 first_missing=2025-11-06"
+    assert (
+        report.run_queued("run-1", 3, DAY, []) == "run queued: run=run-1 days=3 newest=2025-11-06 missing=0 ledger=none"
     )
+    assert report.run_queued("run-1", 0, None, [DAY], "57:ab") == (
+        "run queued: run=run-1 days=0 newest=none missing=1 first_missing=2025-11-06 ledger=57:ab"
+    )
+
+
+def test_the_ledger() -> None:
+    """What alerts look for: it is broken, some days were read back; and the line that is worth keeping."""
+    assert report.ledger_broken("line 3\nis none") == "ledger broken: reason=line 3 is none"
+    assert report.ledger_begun(3, "ledger/2026.jsonl") == "ledger begun: days=3 file=ledger/2026.jsonl"
+    assert report.run_ended("run-1", "57:ab") == "run ended: run=run-1 ledger=57:ab"
+    done = report.Scrubbed(days=3, bytes=900, damaged=1, left=0)
+    assert report.scrubbed(done, 57) == "scrub ended: days=3 bytes=900 damaged=1 left=0 ledger_lines=57"
+    assert report.scrub_failed("the store\nis away") == "scrub failed: reason=the store is away"
 
 
 def test_drifted_columns() -> None:

@@ -44,7 +44,7 @@ def test_one_run_repairs_a_week_of_outage(caplog: pytest.LogCaptureFixture) -> N
         for number in range(9):
             assert text_of(store, LAYOUT.dump(day(number))) == dump_of(simulator.lines(day(number)))
     assert days_done(result) == [day(number) for number in range(8, 0, -1)] + [DAY]
-    assert "run summary: newest=2025-11-14 due=9 done=9 failed=0 missing=0" in caplog.messages
+    assert "run summary: newest=2025-11-14 due=9 done=9 failed=0 missing=0 ledger=10:" in caplog.text
 
 
 def test_days_beyond_the_lookback_are_named_as_missing(caplog: pytest.LogCaptureFixture) -> None:
@@ -54,8 +54,8 @@ def test_days_beyond_the_lookback_are_named_as_missing(caplog: pytest.LogCapture
         ran(store, simulator, night(0))
         ran(store, simulator, night(11))
     summary = [r for r in caplog.records if r.message.startswith("run summary: ")][-1]
-    assert summary.message == (
-        "run summary: newest=2025-11-17 due=9 done=9 failed=0 missing=3 first_missing=2025-11-07"
+    assert summary.message.startswith(
+        "run summary: newest=2025-11-17 due=9 done=9 failed=0 missing=3 first_missing=2025-11-07 ledger=10:"
     )
     assert summary.levelno == logging.WARNING
 

@@ -66,6 +66,7 @@ def test_two_keys_are_enough() -> None:
         ),
         ("EXPORT_STORAGE_SUFFIX", "blob.example.net", "storage_suffix", "blob.example.net"),
         ("EXPORT_CONTAINER", "my-events-2", "container", "my-events-2"),
+        ("EXPORT_LEDGER_CONTAINER", "my-ledger", "ledger_container", "my-ledger"),
         ("EXPORT_PREFIX", "team/web/", "prefix", "team/web/"),
         ("EXPORT_DATA_DIR", "/var/dumps", "data_dir", Path("/var/dumps")),
         ("EXPORT_DATA_OUTFILE", "events", "data_outfile", "events"),
@@ -83,6 +84,7 @@ def test_two_keys_are_enough() -> None:
         ("EXPORT_CONCURRENCY", "4", "concurrency", 4),
         ("EXPORT_TABLES", "parquet", "tables", "parquet"),
         ("EXPORT_REPORT", "on", "report", "on"),
+        ("EXPORT_SCRUB_DAYS", "0", "scrub_days", 0),
         ("EXPORT_SCHEDULE", "0 0 2,14 * * *", "schedule", "0 0 2,14 * * *"),
     ],
 )
@@ -106,6 +108,11 @@ WRONG: dict[str, tuple[str, str, list[str]]] = {
         "amplitude",
         ["A", "ab", "two--hyphens", "-first", "last-", "x" * 64, "b\u00fccher"],
     ),
+    "EXPORT_LEDGER_CONTAINER": (
+        "3 to 63 small letters, digits and single hyphens, with a letter or a digit at both ends",
+        "amplitude-ledger",
+        ["A", "ab", "two--hyphens", "-first"],
+    ),
     "EXPORT_PREFIX": (
         "at most 200 letters, digits, _ and -, in parts that end with a slash",
         "web/",
@@ -125,6 +132,7 @@ WRONG: dict[str, tuple[str, str, list[str]]] = {
     "EXPORT_CONCURRENCY": ("a whole number from 1 to 4", "2", ["0", "5", "true"]),
     "EXPORT_TABLES": ("`parquet`, or nothing", "parquet", ["csv", "PARQUET", "on"]),
     "EXPORT_REPORT": ("`on`, or nothing", "on", ["yes", "1", "parquet"]),
+    "EXPORT_SCRUB_DAYS": ("a whole number from 0 to 36500", "30", ["-1", "36501", "monthly"]),
     "EXPORT_SCHEDULE": (
         "six fields with a space between them: second, minute, hour, day, month, weekday",
         "0 0 2 * * *",
@@ -234,6 +242,12 @@ def test_every_problem_is_named_at_once() -> None:
     named = {word.rstrip(":") for line in lines for word in line.split() if word.startswith(("AMP_", "EXPORT_"))}
     assert named >= {"AMP_API_KEY", "AMP_SECRET_KEY", "AMP_BASE_URL", "EXPORT_MAX_ATTEMPTS", "EXPORT_CONTAINER"}
     assert named >= {"EXPORT_STORAGE_URL", "EXPORT_STORAGE_CONNECTION_STRING"}
+
+
+def test_the_ledger_needs_a_container_of_its_own() -> None:
+    """One that can keep what is in it for good."""
+    (problem,) = problems(EXPORT_CONTAINER="amplitude-ledger")
+    assert problem.startswith("EXPORT_LEDGER_CONTAINER and EXPORT_CONTAINER are the same. ")
 
 
 def test_missing_keys_are_two_problems() -> None:

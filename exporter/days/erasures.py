@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from exporter.days.layout import Layout
-from exporter.days.manifest import Count, Day, Line, Moment, Sha256
+from exporter.days.manifest import Count, Day, Line, Moment
 from exporter.days.wording import misfit, odd_time
 from exporter.errors import DamagedError, PermanentError
 from exporter.foreign import LONGEST_QUOTE, LONGEST_SENTENCE, Foreign
@@ -26,6 +26,7 @@ BEGUN: Literal["begun"] = "begun"
 DONE: Literal["done"] = "done"
 
 Id = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9-]{1,80}$", description="the id of an erasure")]
+MaybeSha256 = Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{64})?$", description="a SHA-256, or empty")]
 Told = Annotated[str, msgspec.Meta(max_length=LONGEST_SENTENCE, description="a sentence")]
 Quoted = Annotated[str, msgspec.Meta(max_length=LONGEST_QUOTE, description="a line")]
 
@@ -46,8 +47,8 @@ class ErasedDay:
     events: Count
     rejected: Count
     state: Literal["open", "begun", "done"] = OPEN
-    before: Sha256 | Literal[""] = ""
-    after: Sha256 | Literal[""] = ""
+    before: MaybeSha256 = ""
+    after: MaybeSha256 = ""
     table: bool = False
     why: Told = ""
     old_versions: Count = 0

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from exporter.days.chain import START, Chain, Change, Entry, Head, linked, read_entry, whole_lines
 from exporter.days.layout import Yearly
-from exporter.errors import ExportError, LedgerError, LostRaceError, RetriableError, StoreError
+from exporter.days.tail import Tail, gone
+from exporter.errors import ExportError, LostRaceError, RetriableError, StoreError
 from exporter.store import LARGEST_READ, Store
 
 NO_LEDGER, UNKNOWN = "none", "unknown"
@@ -20,22 +21,6 @@ TRIES = 50
 """Appends that lose the race, until the attempt fails. Each time another exporter has won it."""
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Tail:
-    """The end of the ledger as it was seen: a file, the bytes of its lines, its last line, and that line's head."""
-
-    year: int
-    length: int
-    last: bytes
-    head: Head
-
-    @property
-    def closed(self) -> int | None:
-        """The year whose file comes next, if the last line closes this one."""
-        entry = read_entry(self.last)
-        return entry.at.year if entry and entry.at.year > self.year else None
 
 
 @dataclass
@@ -179,19 +164,19 @@ class Ledger:
             tail = following
         return tail
 
-    def _file(self, year: int) -> Tail | None:
+    def _file(self, year: int, *, again: bool = False) -> Tail | None:
         """The end of a year's file. One without a line yet goes on from the file before it."""
-        name = self.files.name(year)
+        name, chain, length = self.files.name(year), Chain(), 0
         try:
-            pieces = self.store.stream(name)
-            chain, length = Chain(), 0
-            for line in whole_lines(pieces):
+            for line in whole_lines(self.store.stream(name)):
                 chain.read(line, name, joins=length > 0)
                 length += len(line)
-        except (StoreError, FileNotFoundError):
+        except StoreError:
             if self.store.stat(name) is None:
                 return None
-            raise
+            if again:
+                raise
+            return self._file(year, again=True)  # it was made a moment ago
         self.note(*chain.breaks)
         if length:
             return Tail(year, length, chain.last, chain.head)
@@ -217,12 +202,3 @@ class Ledger:
         self.note(*chain.breaks)
         found = Tail(tail.year, start + len(tail.last), chain.last, chain.head)
         return None if found.closed else found
-
-
-def gone(name: str) -> LedgerError:
-    """The error about a ledger that is not there any more."""
-    return LedgerError(
-        f"the ledger is gone ({name}), and stored days name its lines: it was removed, or EXPORT_LEDGER_CONTAINER or "
-        "EXPORT_PREFIX is another. Nothing was written. Put it back; if it is lost for good, put an empty object of "
-        "that name there, which begins a new one, and `verify` will name each day that the old one told of"
-    )

@@ -11,10 +11,10 @@ from datetime import date, datetime
 from exporter import report
 from exporter.days.chain import Cause, Change, Content, Head
 from exporter.days.facts import Facts, proves
-from exporter.days.ledger import gone
 from exporter.days.manifest import EMPTY, LedgerLine, Manifest
 from exporter.days.rules import Decision, Neighbours, Outcome, StoredDay
 from exporter.days.stored import Days
+from exporter.days.tail import gone
 from exporter.errors import ExportError
 from exporter.report import Progress, Step
 

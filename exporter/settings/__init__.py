@@ -56,7 +56,7 @@ class Settings:
         "EXPORT_LEDGER_CONTAINER",
         "the ledger's container in the same account (docs/ledger.md)",
         "amplitude-ledger",
-        allowed="as EXPORT_CONTAINER, and another",
+        allowed="3 to 63 small letters, digits and single hyphens, with a letter or a digit at both ends",
     )
     prefix: Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z0-9_-]+/)*$", max_length=200)] = setting(
         "EXPORT_PREFIX",

@@ -67,7 +67,7 @@ def test_a_run_on_the_command_line_ends_with_its_summary(caplog: pytest.LogCaptu
         exporter_on(MemoryStore(), simulator, first_look()) as core,
     ):
         export_due(core)
-    assert caplog.messages[-1] == "run summary: newest=2025-11-06 due=1 done=1 failed=0 missing=0"
+    assert caplog.messages[-1].startswith("run summary: newest=2025-11-06 due=1 done=1 failed=0 missing=0 ledger=1:")
 
 
 def logged(

@@ -57,6 +57,7 @@ def test_the_index_is_exactly_this(app: App) -> None:
     timer: dict[str, Any] = {"type": "timerTrigger", "direction": "IN", "name": "timer", "schedule": "0 0 2 * * *"}
     expected: dict[str, list[Binding]] = {
         "nightly": [timer | {"runOnStartup": False, "useMonitor": True}, output],
+        "scrub": [timer | {"runOnStartup": False, "useMonitor": True}],
         "export_day": [message | {"queueName": QUEUE}, output],
         "export_day_failed": [message | {"queueName": POISON}, output],
         "rerun": [request | post, answer],
@@ -88,7 +89,7 @@ def test_the_timer_exports_yesterday_by_managed_identity(app: App, identity: Ide
     python, version = platform.python_version(), exporter.__version__
     assert program == f"program: exporter={version} python={python} platform={platform.system().lower()}"
     assert line.startswith("run queued: run=")
-    assert line.endswith(" days=1 newest=none missing=0")
+    assert line.endswith(" days=1 newest=none missing=0 ledger=none")
     (taken,) = host.drain()
     assert (taken.queue, taken.fate) == (QUEUE, "deleted")
     app.check_whole(yesterday())
@@ -130,13 +131,25 @@ def test_the_due_days_are_one_chain_newest_first(app: App) -> None:
     ask(host, "POST", f"/{days[3]}")
     host.drain()
     fired = host.timer("nightly").check()
-    assert fired.said("Information")[-1].endswith(f"days=3 newest={days[3]} missing=0")
+    assert fired.said("Information")[-1].rpartition(" ledger=")[0].endswith(f"days=3 newest={days[3]} missing=0")
     assert [text.count("-") >= 6 for text in host.queues.texts(QUEUE)] == [True]
     assert [taken.text and taken.text.count(str(days[2])) for taken in host.drain()] == [1, 1, 1]
     assert [request.first[:8] for request in app.simulator.requests[1:]] == [f"{day:%Y%m%d}" for day in days[:3]]
-    assert host.timer("nightly").check().said("Information")[-1].endswith(f"days=2 newest={days[0]} missing=0")
+    assert (
+        host.timer("nightly")
+        .check()
+        .said("Information")[-1]
+        .rpartition(" ledger=")[0]
+        .endswith(f"days=2 newest={days[0]} missing=0")
+    )
     host.drain()
-    assert host.timer("nightly").check().said("Information")[-1].endswith(f"days=0 newest={days[0]} missing=0")
+    assert (
+        host.timer("nightly")
+        .check()
+        .said("Information")[-1]
+        .rpartition(" ledger=")[0]
+        .endswith(f"days=0 newest={days[0]} missing=0")
+    )
     assert host.queues.count(QUEUE) == 0
 
 
@@ -153,7 +166,7 @@ def test_a_damaged_day_is_told_shown_and_mended(app: App) -> None:
     assert [row["state"] for row in ask(host, "GET").json()["days"]] == ["damaged", "final"]
     fired = host.timer("nightly").check()
     assert fired.said("Warning") == [f"day damaged: day={days[1]} reason={damage}"]
-    assert fired.said("Information")[-1].endswith(f" days=1 newest={days[0]} missing=0")
+    assert fired.said("Information")[-1].rpartition(" ledger=")[0].endswith(f" days=1 newest={days[0]} missing=0")
     host.drain()
     app.check_whole(days[1])
     assert ask(host, "GET", f"/{days[1]}").json()["damage"] is None
@@ -240,7 +253,10 @@ def test_a_rerun_replaces_the_day(app: App) -> None:
     assert (first.status_code, again.status_code) == (202, 202)
     assert again.json()["days"] == [str(day)]
     line = next(text for text in host.invocations[-1].said("Information") if text.startswith("run queued: "))
-    assert line == f"run queued: run={again.json()['run']} days=1 newest={day} missing=2 first_missing={day + ONE}"
+    assert (
+        line
+        == f"run queued: run={again.json()['run']} days=1 newest={day} missing=2 first_missing={day + ONE} ledger=none"
+    )
     host.drain()
     app.check_whole(day)
     shown = ask(host, "GET", again.json()["result"].removeprefix("/api/exports")).json()

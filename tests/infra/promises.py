@@ -18,6 +18,8 @@ COMMAND_LINE_ONLY = {
     "EXPORT_PING_URL",
     "EXPORT_TABLES",
     "EXPORT_REPORT",
+    "EXPORT_LEDGER_CONTAINER",
+    "EXPORT_SCRUB_DAYS",
 }
 # Every setting of the platform's, with what it is for. Another one has no meaning here.
 PLATFORM_SETTINGS = {
