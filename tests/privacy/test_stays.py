@@ -375,3 +375,20 @@ def test_verify_without_the_key_reads_the_bytes(store: Store) -> None:
         remember(store, ids)
     assert verified(store, "") is None
     assert "people who were erased" in str(verified(store))
+
+
+def test_a_dump_that_is_gone_held_others_too(store: Store) -> None:
+    """Amplitude gives events of the erased person only: the others' are gone, and no erasure explains that."""
+    with project() as simulator:
+        lines, ids = simulator.lines(DAY), person(simulator)
+        everybody = Ids()
+        for line in others(lines, ids):
+            everybody |= ids_in(line)
+        exported(store, simulator, second_look())
+        remember(store, everybody)
+        exported(store, simulator, second_look())
+        store.delete(DUMP)
+        simulator.add(Missing("*"))
+        with pytest.raises(RetriableError, match="is gone; its manifest tells of"):
+            exported(store, simulator, second_look())
+    assert store.stat(DUMP) is None
