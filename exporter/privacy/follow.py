@@ -50,35 +50,35 @@ def held(listed: Sequence[Deletion], kept: Kept, records: Erasures) -> Held:
     return Held(Ids(amplitude=left), len(certain) - len(left), len(listed) - len(certain))
 
 
-def requests(left: Ids, kept: Kept, records: Erasures) -> Iterator[Request]:
-    """What there is to be done for those who are ``left``: erasures that were stopped go on, and one for the others."""
+def grouped(left: Ids, kept: Kept, records: Erasures) -> Iterator[Ids]:
+    """Those who are ``left``, by what is to be done: those of each erasure that was stopped, then the others."""
     numbers = set(left.amplitude)
     for hashes in _hashes(kept, records, ended=False):
         begun = {one for one in numbers if hash_of(_spelled(one), kept.key) in hashes}
         if begun:
             numbers -= begun
-            yield Request(Ids(amplitude=frozenset(begun)), REASON, BY)
+            yield Ids(amplitude=frozenset(begun))
     if numbers:
-        yield Request(Ids(amplitude=frozenset(numbers)), REASON, BY)
+        yield Ids(amplitude=frozenset(numbers))
 
 
-def erase(request: Request, work: Work, kept: Kept, temp_limit: int) -> Erasure:
-    """Find and erase those of ``request``, without asking anybody.
+def erase(asked: Ids, work: Work, kept: Kept, temp_limit: int) -> Erasure:
+    """Find and erase those ``asked`` for, without asking anybody.
 
     Raises:
         ExportError: it stays as far as it came; the next call goes on.
     """
-    records = Erasures(work.days.store, work.days.layout, work.days.foreign)
-    since, was = Snapshot.of(work.days), stopped(request.asked, kept, records)
+    request, records = Request(asked, REASON, BY), Erasures(work.days.store, work.days.layout, work.days.foreign)
+    since, was = Snapshot.of(work.days), stopped(asked, kept, records)
     search = Search(work.days, work.clock.now(), temp_limit, work.progress)
     erasing = Erasing(work, kept, records)
     if was:
-        wanted = was.wanted(request.asked, kept.key)
+        wanted = was.wanted(asked, kept.key)
         found = search.find(wanted)
         found = replace(found, days=tuple(one for one in found.days if was.concerns(one.day)))
         book = erasing.go_on(request, found, was)
     else:
-        wanted = Wanted(search.expanded(request.asked, devices=False))
+        wanted = Wanted(search.expanded(asked, devices=False))
         book = erasing.begin(request, search.find(wanted), work.run_id, work.clock.now())
     return erasing.carry_out(book, wanted, since)
 

@@ -12,7 +12,7 @@ from exporter.days.erasures import Erasures
 from exporter.errors import DeadlineError, ExportError
 from exporter.foreign import Foreign
 from exporter.privacy.book import Work
-from exporter.privacy.follow import Held, erase, held, requests
+from exporter.privacy.follow import Held, erase, grouped, held
 from exporter.privacy.keyed import Kept
 from exporter.report import Step
 
@@ -62,8 +62,8 @@ class Following:
         else:
             log.info(told)
             work = replace(self.work, progress=self._in_time)
-            for request in requests(found.left, self.kept, records):
-                erase(request, work, self.kept, self.temp_limit)
+            for asked in grouped(found.left, self.kept, records):
+                erase(asked, work, self.kept, self.temp_limit)
 
     def _in_time(self, step: Step, done: int, total: int | None) -> None:
         self.deadline.check()
