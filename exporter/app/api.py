@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from exporter.app.asking import BadRequestError
 from exporter.days.coverage import Coverage, Row
+from exporter.days.erasures import Erasures
 from exporter.days.rules import StoredDay
 from exporter.days.stored import Days
 from exporter.doctor.checks import Report
@@ -71,7 +72,8 @@ def show_coverage(coverage: Coverage, first: date, last: date, days: Days, setti
     rows = _between(coverage, first, last)
     place = f"{settings.container}/{settings.prefix}"
     rejections = read_rejections(days, rows)
-    frame = page.Frame(place, now, showing(settings), days.ledger.shown(now.year))
+    erasures = Erasures.of(days).newest(page.MOST_ERASURES)
+    frame = page.Frame(place, now, showing(settings), days.ledger.shown(now.year), erasures)
     return Shown(page.render(coverage, rows, rejections, days.timing, frame))
 
 

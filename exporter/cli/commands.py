@@ -85,14 +85,15 @@ def _print_check(found: Sequence[tuple[date, str]], broken: Sequence[str], *, qu
 
 def _write_page(path: Path, coverage: Coverage, days: Days, settings: Settings, now: datetime) -> None:
     """The coverage page, in one step: whoever looks at the file sees the old page or the new one."""
-    from exporter.pages.page import Frame, render  # noqa: PLC0415 - see above
+    from exporter.days.erasures import Erasures  # noqa: PLC0415 - see above
+    from exporter.pages.page import MOST_ERASURES, Frame, render  # noqa: PLC0415 - see above
     from exporter.pages.rejections import read_rejections  # noqa: PLC0415 - see above
     from exporter.pages.shown import showing  # noqa: PLC0415 - see above
 
     remote = settings.storage_url or settings.storage_connection_string
     place = f"{settings.container}/{settings.prefix}" if remote else f"{settings.data_dir}/{settings.prefix}"
-    head = days.ledger.shown(now.year)
-    rejections, frame = read_rejections(days, coverage.rows), Frame(place, now, showing(settings), head)
+    head, erasures = days.ledger.shown(now.year), Erasures.of(days).newest(MOST_ERASURES)
+    rejections, frame = read_rejections(days, coverage.rows), Frame(place, now, showing(settings), head, erasures)
     making = path.with_name(f".{path.name}.new")
     try:
         making.write_text(render(coverage, coverage.rows, rejections, days.timing, frame), encoding="utf-8")

@@ -77,7 +77,7 @@ class Desk:
 
     def serve(self, request: Request) -> int:
         """Find, ask, erase."""
-        arguments, records = self.call.arguments, Erasures(self.days.store, self.days.layout, self.days.foreign)
+        arguments, records = self.call.arguments, Erasures.of(self.days)
         since, was = Snapshot.of(self.days), stopped(request.asked, self.kept, records)
         past = with_a_past(request.asked, self.kept, records)
         with self.display:
@@ -184,7 +184,7 @@ def erasures(call: Call) -> int:
     log_to_console(settings, logging.StreamHandler(sys.stderr))
     call.warn()
     with open_days(settings) as days:
-        found = list(Erasures(days.store, days.layout, days.foreign).all())
+        found = list(Erasures.of(days).all())
     if call.arguments.json:
         print_json(ErasuresDocument(command="erasures", ok=True, erasures=[erasure_of(one) for one in found]))
         return DONE

@@ -151,7 +151,7 @@ HELP = {
         "amplitude_id=... or device_id=..., one a line. Of a user the Amplitude ids are found first. Reads only.",
         (
             ("--ids ids.txt", "in which days, and how many"),
-            ("--ids - --out events.jsonl < ids.txt", "the events as well, for their owner only"),
+            ("--ids ids.txt --out events.jsonl", "and their events, in a file of its owner's"),
         ),
         "0 done, 1 a day could not be read, 2 wrong usage or settings, 130 interrupted",
         (*LOOKS, "EXPORT_TMP_LIMIT_MB", "EXPORT_LOG_DIR", "EXPORT_LOG_DAYS", *FROM_AMPLITUDE),

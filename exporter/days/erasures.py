@@ -6,10 +6,10 @@ is left. One that does not fit is told, and stops nothing.
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import msgspec
 
@@ -19,6 +19,9 @@ from exporter.days.wording import misfit, odd_time
 from exporter.errors import DamagedError, PermanentError
 from exporter.foreign import LONGEST_QUOTE, LONGEST_SENTENCE, Foreign
 from exporter.store import Store
+
+if TYPE_CHECKING:
+    from exporter.days.stored import Days
 
 FORMAT = 1
 OPEN: Literal["open"] = "open"
@@ -153,6 +156,11 @@ class Erasures:
     layout: Layout
     foreign: Foreign = field(default=Foreign(), repr=False, compare=False)
 
+    @classmethod
+    def of(cls, days: "Days") -> Self:
+        """Those from these days."""
+        return cls(days.store, days.layout, days.foreign)
+
     def read(self, name: str) -> tuple[Erasure, str] | None:
         """An erasure and the ETag of its record; None if there is none.
 
@@ -177,9 +185,16 @@ class Erasures:
         found = (self.layout.erasure_of(entry.name) for entry in self.store.list(self.layout.erasures))
         return sorted(name for name in found if name)
 
+    def newest(self, most: int) -> list[Erasure]:
+        """The newest few that can be read, newest first."""
+        return list(self._read(self.names()[-most:]))[::-1]
+
     def all(self) -> Iterator[Erasure]:
         """Every erasure that can be read, oldest first; a warning about any other."""
-        for name in self.names():
+        return self._read(self.names())
+
+    def _read(self, names: Iterable[str]) -> Iterator[Erasure]:
+        for name in names:
             try:
                 found = self.read(name)
             except PermanentError as error:

@@ -18,6 +18,7 @@ from markupsafe import Markup
 
 from exporter.days.coverage import FAILED, MISSING, NEWER, RUNNING, Coverage, Row
 from exporter.days.due import Timing, due_days
+from exporter.days.erasures import Erasure
 from exporter.days.manifest import DAMAGED, EMPTY, FINAL, PROVISIONAL
 from exporter.pages.freshness import freshness
 from exporter.pages.rejections import Rejections
@@ -33,6 +34,7 @@ CHART_HEIGHT = 100
 YEARS_OPEN = 2
 MOST_NOTES = 50
 """Entries of one kind under "Needs attention"."""
+MOST_ERASURES = 20
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -88,12 +90,16 @@ class Chart:
 
 @dataclass(frozen=True)
 class Frame:
-    """Which store the page is about, when it was asked for (UTC), how stored text is shown, the ledger's head."""
+    """Which store the page is about, when it was asked for (UTC), how stored text is shown, the ledger's head.
+
+    ``erasures`` are the newest ones, newest first.
+    """
 
     place: str
     now: datetime
     show: Show
     ledger: str = "none"
+    erasures: Sequence[Erasure] = ()
 
 
 def render(
@@ -123,6 +129,7 @@ def render(
         quiet=[row for row in reversed(rows) if row.quiet_hours],
         damaged=[row for row in reversed(rows) if row.damage],
         never_an_event=coverage.never_an_event,
+        erasures=frame.erasures,
         rejections=rejections,
         due=due,
         most_notes=MOST_NOTES,

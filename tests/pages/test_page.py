@@ -10,6 +10,7 @@ import pytest
 
 from exporter.days.coverage import Coverage, Row
 from exporter.days.due import Timing
+from exporter.days.erasures import ErasedDay, Erasure
 from exporter.days.manifest import DAMAGED, EMPTY, FINAL, PROVISIONAL, Failure
 from exporter.pages import page
 from exporter.pages.freshness import freshness
@@ -335,3 +336,19 @@ def test_a_lock_alone_makes_no_days_missing(held: date) -> None:
 def test_a_browser_gets_the_page(accept: str, page_wanted: bool) -> None:
     """Who names HTML first gets the page; curl and programs get JSON."""
     assert page.wanted(accept) is page_wanted
+
+
+def test_erasures_are_listed_and_name_nobody() -> None:
+    """Why, how much, and what is left; whatever stands in a record is escaped."""
+    day = ErasedDay(NEWEST, 3, 1, "done", "a" * 64, "b" * 64, old_versions=2, until=noon(NEWEST, 3))
+    left = ErasedDay(NEWEST - ONE, 4, 0)
+    done = Erasure("e-1", "done", "ticket <b>1</b>", "the desk", noon(NEWEST), {"user_id": 1}, (day,))
+    begun = Erasure("e-2", "begun", "ticket 2", "the desk", noon(NEWEST), {"user_id": 1}, (day, left))
+    frame = page.Frame("here", NOW, SHOW, "none", (begun, done))
+    text = page.render(Coverage((), NEWEST), (), (), Timing(), frame)
+    assert "ticket &lt;b&gt;1&lt;/b&gt;" in text
+    assert "3 events and 1 rejected lines of 1 day." in text
+    assert "7 events and 1 rejected lines of 2 days; 1 left: call the same command again." in text
+    assert "2 old versions can still be brought back, until" in text
+    assert "the desk" not in text
+    assert "Erasures" not in page.render(Coverage((), NEWEST), (), (), Timing(), page.Frame("here", NOW, SHOW))

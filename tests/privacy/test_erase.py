@@ -4,11 +4,13 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
 import pytest
-from azure.storage.blob import ContainerClient
+from azure.core.exceptions import ResourceNotFoundError
+from azure.storage.blob import BlobLeaseClient, ContainerClient
 
 from exporter.days.erasures import DONE
 from exporter.days.verify import verify_day
@@ -118,7 +120,6 @@ def in_folder(simulator: Simulator, tmp_path: Path) -> dict[str, str]:
 
 def test_sixty_days_lose_one_person_and_nothing_else(
     in_folder: dict[str, str],
-    simulator: Simulator,
     user: str,
     person: Ids,
     caplog: pytest.LogCaptureFixture,
@@ -151,12 +152,12 @@ def test_sixty_days_lose_one_person_and_nothing_else(
             assert verify_day(day, days).problem is None
         rows = days.coverage(NOW).rows
         sources = tables_of(days).sources(rows)
-        assert {day for day in sources} == set(DAYS[:20])
+        assert set(sources) == set(DAYS[:20])
         assert all(sources[row.day] == row.sha256 for row in rows if row.day in sources)
     needles = [one for one in spellings_of(person) if len(one) > 3]
-    told = [content for name, content in files_in(tmp_path).items()]
-    told.append("\n".join(f"{record.getMessage()} {vars(record)}" for record in caplog.records).encode())
-    assert [needle for needle in needles for text in told if needle in text] == []
+    texts = list(files_in(tmp_path).values())
+    texts.append("\n".join(f"{record.getMessage()} {vars(record)}" for record in caplog.records).encode())
+    assert [needle for needle in needles for text in texts if needle in text] == []
 
 
 def test_they_stay_gone(in_folder: dict[str, str], user: str, person: Ids) -> None:
@@ -217,45 +218,44 @@ def test_killed_in_a_folder(
     assert state_of(in_folder) == after
 
 
+@pytest.fixture
+def in_container(
+    azurite: Azurite,
+    container: ContainerClient,
+    azure_env: dict[str, str],
+    simulator: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> dict[str, str]:
+    """An empty container."""
+    env = blob_env(azurite, container, azure_env)
+    set_env(monkeypatch, env)
+    return asking(env, simulator) | {"EXPORT_ERASURE_KEY": KEY}
+
+
 @pytest.mark.parametrize(
     "at", [("noted", 2), ("staged", 1), ("committing", 1), ("committed", 1), ("rejecting", 1), ("proven", 1)]
 )
 def test_killed_in_a_container(
     at: tuple[str, int],
-    simulator: Simulator,
-    azurite: Azurite,
+    in_container: dict[str, str],
     container: ContainerClient,
-    azure_env: dict[str, str],
     user: str,
     undisturbed: tuple[dict[str, object], dict[str, object]],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The same in Blob Storage; the lease of the killed one is waited for."""
-    env = blob_env(azurite, container, azure_env)
-    set_env(monkeypatch, env)
-    env = asking(env, simulator) | {"EXPORT_ERASURE_KEY": KEY}
-    fill(env, FEW)
-    make_tables(env, [WITH_TABLE])
-    killed(env, [f"user_id={user}"], at)
-    for name in ("20251001_0000", "20251002_0000", "20251003_0000"):
-        break_lease(container, f"locks/{name}")
-    erase(env, [f"user_id={user}"])
-    state = state_of(env)
-    assert {name: state[name] for name in state if name != "record"} == {
-        name: value for name, value in undisturbed[1].items() if name != "record"
-    }
-    assert state["record"]["state"] == DONE
+    """The same in Blob Storage, when the lease of the killed one has ended."""
+    fill(in_container, FEW)
+    make_tables(in_container, [WITH_TABLE])
+    killed(in_container, [f"user_id={user}"], at)
+    for day in FEW:
+        break_lease(container, LAYOUT.lock(day))
+    erase(in_container, [f"user_id={user}"])
+    assert state_of(in_container) == undisturbed[1]
 
 
 def break_lease(container: ContainerClient, name: str) -> None:
     """Let the lease of a killed one end now."""
-    from azure.core.exceptions import ResourceNotFoundError
-    from azure.storage.blob import BlobLeaseClient
-
-    try:
+    with suppress(ResourceNotFoundError):
         BlobLeaseClient(container.get_blob_client(name)).break_lease(0)
-    except ResourceNotFoundError:
-        return
 
 
 def test_the_record_tells_what_was_done(env: dict[str, str], user: str) -> None:

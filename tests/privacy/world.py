@@ -68,7 +68,7 @@ def make_tables(env: dict[str, str], days: Sequence[date]) -> None:
 
 def user_of(simulator: Simulator, day: date = DAY) -> str:
     """The user with the rejected line of a day."""
-    line = [one for one in simulator.lines(day) if b'"odd":NaN' in one][0]
+    line = next(one for one in simulator.lines(day) if b'"odd":NaN' in one)
     return next(iter(ids_in(line).users))
 
 
@@ -78,20 +78,18 @@ def erase(
     *,
     progress: Progress = no_progress,
     run: str = "run-erase",
-    now: datetime = NOW,
     patience: float = 0,
-    devices: bool = False,
 ) -> Erasure:
     """Erase as the command line does; the record as it is in the end."""
     settings = Settings.from_mapping(env | {"EXPORT_ERASURE_KEY": KEY}, keys_needed=False)
-    clock = Clock(lambda: now, time.monotonic, time.sleep)
+    clock = Clock(lambda: NOW, time.monotonic, time.sleep)
     with open_days(settings, progress) as days:
         kept, records = kept_in(days, settings), Erasures(days.store, days.layout)
         asked = read_ids(ids, "the test")
         since, was = Snapshot.of(days), stopped(asked, kept, records)
         past = with_a_past(asked, kept, records)
-        search = Search(days, now, LIMIT, progress)
-        wanted = was.wanted(asked, KEY) if was else Wanted(search.expanded(asked, devices=devices))
+        search = Search(days, NOW, LIMIT, progress)
+        wanted = was.wanted(asked, KEY) if was else Wanted(search.expanded(asked, devices=False))
         found = search.find(wanted)
         erasing = Erasing(
             Work(days, clock, run, progress, derive=bool(settings.tables), patience=patience), kept, records
@@ -99,7 +97,7 @@ def erase(
         for record in past:
             erasing.forget_past(record)
         request = Request(asked, "ticket-4711", "the desk")
-        book = erasing.go_on(request, found, was) if was else erasing.begin(request, found, run, now)
+        book = erasing.go_on(request, found, was) if was else erasing.begin(request, found, run, NOW)
         return erasing.carry_out(book, wanted, since)
 
 
@@ -164,7 +162,7 @@ def state_of(env: dict[str, str]) -> dict[str, Any]:
                 state["record"] = _told(json.loads(content))
             elif name.startswith("parquet/"):
                 state[name] = len(content)
-            elif name.startswith("20") or name.startswith("rejected/") or name.startswith("failures/"):
+            elif name.startswith(("20", "rejected/", "failures/")):
                 state[name] = content
     return state
 
