@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from exporter.doctor.found import FAILED, OK, Check
+from exporter.privacy.keyed import Kept
 from exporter.settings import Settings
 from exporter.wiring import layout_of, open_store
 
-PLACE = ("identity", "container", "write", "delete")
+PLACE = ("identity", "container", "write", "delete", "erasures")
 CONTENT = b"written by `doctor`, and may be deleted\n"
 
 
@@ -34,6 +35,19 @@ def check_place(settings: Settings, run: str) -> Iterator[Check]:
             yield Check("delete", FAILED, f"{name} is there still, after it was deleted. Delete it by hand")
         else:
             yield Check("delete", OK, "the object could be deleted")
+        yield Check("erasures", OK, _erasures(Kept(store, layout_of(settings), settings.erasure_key)))
+
+
+def _erasures(kept: Kept) -> str:
+    """Whether exports can leave out those who were erased.
+
+    Raises:
+        PermanentError: they cannot: the key is missing or another, or a record is damaged.
+    """
+    count = kept.check()
+    if not count:
+        return "nobody was erased so far" + ("" if kept.key else "; before somebody is, set EXPORT_ERASURE_KEY")
+    return f"the key is that of what is kept of erased people ({count} records)"
 
 
 def _identity(settings: Settings) -> str:
