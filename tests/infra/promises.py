@@ -20,6 +20,9 @@ COMMAND_LINE_ONLY = {
     "EXPORT_REPORT",
     "EXPORT_LEDGER_CONTAINER",
     "EXPORT_SCRUB_DAYS",
+    "EXPORT_ERASURE_KEY",
+    "EXPORT_ERASE_FOLLOW",
+    "EXPORT_ERASE_CONFIRM",
 }
 # Every setting of the platform's, with what it is for. Another one has no meaning here.
 PLATFORM_SETTINGS = {
