@@ -151,8 +151,8 @@ def test_a_broken_ledger_is_told_and_gone_on_with(caplog: pytest.LogCaptureFixtu
     broken = [record.message for record in caplog.records if record.message.startswith("ledger broken: ")]
     (one,) = broken
     assert one == (
-        "ledger broken: reason=the manifest of 2025-11-07 names line 2, and the ledger has no such line: its end was cut "
-        "off, or it was written anew"
+        "ledger broken: reason=the manifest of 2025-11-07 names line 2, and the ledger has no such line: its end was "
+        "cut off, or it was written anew"
     )
     assert [events for _, _, events in told(store)] == [3, 8, 9]
     assert second
