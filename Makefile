@@ -28,8 +28,8 @@ demo-azure: $(DEV) $(NODE)  ## the demo with the storage emulator as the destina
 	@$(PY) -m tests.azure.demo
 
 .PHONY: test
-test: $(DEV) $(NODE)  ## set up, run every test
-	@$(PY) -m pytest $(ARGS)
+test: $(DEV) $(NODE)  ## set up, run every test (ARGS="tests/days -n0": some of them, in one process)
+	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadgroup $(ARGS)
 
 .PHONY: check
 check: $(DEV)  ## format, lint and types

@@ -60,6 +60,8 @@ class Doom:
                 raise Killed
 
 
+pytestmark = pytest.mark.xdist_group("model")  # its exports are counted together
+
 EXPORTS: Counter[str] = Counter()
 """How many exports all the examples of a machine made."""
 

@@ -1,10 +1,11 @@
-"""README's commands work as they stand there, and its tables are what the code says."""
+"""The commands of README and docs/ work as they stand there, and README's tables are what the code says."""
 
+import ast
 import dataclasses
+import errno
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from datetime import UTC, date, datetime
@@ -19,13 +20,16 @@ from tests.kit import exporting
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 DAY = date(2025, 11, 6)
 
 
-def block(name: str) -> str:
+def block(name: str, page: str = "README.md") -> str:
     """The code block behind the comment `<!-- tested: name -->`."""
-    found = re.search(rf"<!-- tested: {name} -->\n```\w+\n(.*?)```", README, re.DOTALL)
-    assert found, f"README has no tested block {name}"
+    found = re.search(
+        rf"<!-- tested: {name} -->\n```\w+\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL
+    )
+    assert found, f"{page} has no tested block {name}"
     return found[1]
 
 
@@ -72,22 +76,34 @@ def test_json_lines_example_is_the_events(loaded: Path) -> None:
 
 
 def test_local_commands_run(tmp_path: Path) -> None:
-    """The commands for this machine run in their order, each with exit code 0."""
-    shutil.copy(ROOT / ".env.example", tmp_path)
-    (tmp_path / ".venv").symlink_to(sys.prefix)
+    """The commands for this machine run in their order with exit code 0, and a new store has no gap after them."""
+    command = tmp_path / "bin/amplitude-exporter"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m exporter "$@"\n')
+    command.chmod(0o755)
     with Simulator(events_per_hour=2) as simulator:
         done = subprocess.run(
             ["bash", "-ec", block("local")],
             cwd=tmp_path,
-            env=environment(simulator),
+            env=environment(simulator) | {"PATH": f"{command.parent}:{os.environ['PATH']}"},
             capture_output=True,
             text=True,
             check=False,
         )
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "data" / "20251106_0000_ampl_dump.json").exists()
+    assert len(list((tmp_path / "data").glob("*_ampl_dump.json"))) == 7
+    assert "Missing" not in done.stdout
+    assert (tmp_path / "coverage.html").read_text().startswith("<!doctype html>")
     assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o600
     assert re.search(r"result.*\n\S+ +ok ", done.stdout)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_example_exports_a_day_of_long_ago(page: Path) -> None:
+    """Whoever types a command as it stands has no gap of a year afterwards: days are relative, or left open."""
+    code = re.findall(r"^ *```\w*\n(.*?)^ *```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    asked = re.compile(r"(?:\b(?:export|backfill) .*|-X POST .*|-d '.*)\b20\d\d-\d\d-\d\d")
+    assert [line for part in code for line in part.splitlines() if asked.search(line)] == []
 
 
 @pytest.mark.parametrize("name", ["lambda", "gcf"])
@@ -96,7 +112,7 @@ def test_handlers_of_other_clouds_run(name: str, tmp_path: Path) -> None:
     call = "handler({}, None)" if name == "lambda" else "handler(None)"
     with Simulator(events_per_hour=2) as simulator:
         done = subprocess.run(
-            [sys.executable, "-c", f"{block(name)}\nprint({call})"],
+            [sys.executable, "-c", f"{block(name, 'docs/schedulers.md')}\nprint({call})"],
             cwd=tmp_path,
             env=environment(simulator),
             capture_output=True,
@@ -135,6 +151,51 @@ def test_every_command_stands_in_the_table() -> None:
 
 def test_links_lead_somewhere() -> None:
     """Every relative link of README and docs/ is a file of this repository."""
-    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))):
-        for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", page.read_text(encoding="utf-8")):
-            assert (page.parent / target).exists(), f"{page.name}: {target}"
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        targets = re.findall(r"\]\((?!https?:|mailto:)([^)#]*)(?:#([^)]+))?\)", text)
+        targets += [(target, "") for target in re.findall(r'(?:src|srcset)="([^"]+)"', text)]
+        for target, heading in targets:
+            there = page.parent / target if target else page
+            assert there.exists(), f"{page.name}: {target}"
+            assert not heading or heading in headings(there), f"{page.name}: {target}#{heading}"
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors of a page, as GitHub makes them."""
+    told = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-") for one in told}
+
+
+def said() -> str:
+    """Every text in the exporter's code, its gaps as `…`."""
+    texts = []
+    for path in (ROOT / "exporter").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                parts = (str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
+                texts.append("".join(parts))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                texts.append(node.value)
+    return "\n".join([*texts, os.strerror(errno.ENOSPC)])
+
+
+def test_the_complaints_are_what_is_said() -> None:
+    """What Troubleshooting quotes is what the exporter says, word for word."""
+    chapter = README.split("## Troubleshooting, by symptom")[1].split("\n## ")[0]
+    quoted = [one for bold in re.findall(r"\*\*(.*?)\*\*", chapter, re.DOTALL) for one in re.findall(r'"(.*?)"', bold)]
+    assert len(quoted) >= 8
+    code = said()
+    for quotation in quoted:
+        for words in re.split(r"…|\b[AB]\b|status \d{3}", quotation):
+            assert words.strip(" ,.)(:") in code, quotation
+
+
+def test_the_first_versions_names_stand_beside_todays() -> None:
+    """Whoever comes from there finds each of its settings."""
+    table = README.split("<!-- settings -->")[1].split("\n\n")[0]
+    old = {row[3]: row[0] for row in (re.split(r"\s*\|\s*", line)[1:-1] for line in table.splitlines()[3:]) if row[3]}
+    told = (ROOT / "docs/first-version.md").read_text(encoding="utf-8")
+    assert len(old) >= 8
+    for then, now in old.items():
+        assert f"| {then} | {now} |" in told

@@ -5,12 +5,12 @@ import difflib
 import re
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
-from datetime import date, time
+from datetime import time
 from pathlib import Path
 from typing import Any, NoReturn
 
 from exporter import __version__
-from exporter.cli.call import YESTERDAY
+from exporter.cli.call import YESTERDAY, Ago, Named
 from exporter.cli.help import HELP
 from exporter.window import parse_day
 
@@ -20,7 +20,7 @@ INSTALLED = "amplitude-exporter"
 EPILOG = """\
 exit codes: 0 done, 1 a day failed or is held by another run, 2 wrong usage or settings, 130 interrupted.
 Settings come from the environment and from .env in the current folder; README.md lists them.
-Days are UTC, written YYYY-MM-DD, or yesterday. COMMAND --help has examples."""
+Days are UTC, written YYYY-MM-DD, yesterday or 7-days-ago. COMMAND --help has examples."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -179,9 +179,12 @@ def _add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the result as JSON; log lines go to stderr anyway")
 
 
-def _day(text: str) -> date:
+def _day(text: str) -> Named:
+    ago = re.fullmatch(r"([1-9][0-9]{0,3})-days?-ago", text, re.ASCII)
+    if ago or text == "yesterday":
+        return Ago(int(ago[1])) if ago else YESTERDAY
     try:
-        return YESTERDAY if text == "yesterday" else parse_day(text)
+        return parse_day(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 

@@ -5,7 +5,7 @@ import logging
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from exporter.clock import Clock
 from exporter.errors import SettingsError
@@ -13,10 +13,20 @@ from exporter.settings import unknown_names
 from exporter.window import days_to_export, yesterday_of
 
 DONE, FAILED, WRONG = 0, 1, 2
-YESTERDAY = date.max
-"""What the arguments hold for `yesterday`, until a clock is at hand."""
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Ago:
+    """A day named by its distance, until a clock is at hand: ``days`` (1 or more) before today, UTC."""
+
+    days: int
+
+
+YESTERDAY = Ago(1)
+Named = date | Ago
+"""A day as the arguments name it."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +61,11 @@ class Call:
         except ValueError as error:
             raise SettingsError(str(error)) from None
 
-    def day(self, named: date) -> date:
-        """A day that was named in the arguments, `yesterday` too."""
-        return yesterday_of(self.clock.now()) if named == YESTERDAY else named
+    def day(self, named: Named) -> date:
+        """A day that was named in the arguments, `yesterday` and `7-days-ago` too."""
+        if isinstance(named, Ago):
+            return yesterday_of(self.clock.now()) - timedelta(days=named.days - 1)
+        return named
 
     def warn(self) -> None:
         """Log what is odd: names that look like settings and are none, a `.env` that others can read."""

@@ -67,7 +67,7 @@ HELP = {
         "export yesterday, or the days named; a named day is always asked again",
         "Export yesterday (UTC), or the days named, one after the other. A named day is asked for again, final or not; "
         "what is stored is replaced in one step, and never by fewer events unless forced.",
-        (("", "yesterday"), ("--from 2025-11-01 --to 2025-11-05", "five days")),
+        (("", "yesterday"), ("--from 5-days-ago --to yesterday", "five days")),
         RESULTS,
         EXPORTS,
     ),
@@ -83,7 +83,7 @@ HELP = {
         "export the days of a range that are not final yet, oldest first",
         "Export the days of a range that are neither final nor empty yet, oldest first, several at once. Interrupted "
         "or not: call it again, and it goes on where it stopped.",
-        (("--from 2025-01-01", "until yesterday"), ("--from 2025-01-01 --to 2025-06-30", "half a year")),
+        (("--from 30-days-ago", "until yesterday"), ("--from 2026-01-01 --to 2026-06-30", "half a year")),
         RESULTS,
         (*EXPORTS, "EXPORT_CONCURRENCY"),
     ),
@@ -123,7 +123,7 @@ HELP = {
         "make the Parquet tables of whole days that have none, or an old one",
         "Make the Parquet tables of whole days that have none, or one of an older dump. Needs DuckDB "
         "(requirements-tables.txt).",
-        (("", "every whole day"), ("--from 2025-11-01 --to 2025-11-05", "five days")),
+        (("", "every whole day"), ("--from 5-days-ago --to yesterday", "five days")),
         "0 done, 1 a table could not be made, 2 wrong usage or settings, 130 interrupted",
         (*(name for name in LOOKS if name != "EXPORT_LOG_LEVEL"), *LOGS),
     ),

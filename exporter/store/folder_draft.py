@@ -6,12 +6,13 @@ from what another exporter is writing, and removes only the former.
 
 import os
 import secrets
+import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from exporter.errors import LostRaceError
+from exporter.errors import LostRaceError, StoreError
 from exporter.report import Progress, Step, no_progress
 from exporter.store import ANY
 from exporter.store.folder_files import FILE_MODE, etag_of, open_folder, private
@@ -119,9 +120,12 @@ class LocalDraft:
 
     def _etag_there(self) -> str | None:
         try:
-            return etag_of(os.stat(self._name, dir_fd=self._folder))
+            there = os.stat(self._name, dir_fd=self._folder)
         except FileNotFoundError:
             return None
+        if not stat.S_ISREG(there.st_mode):
+            raise StoreError(f"{self._name} is there, and is no file. Move it away and call again")
+        return etag_of(there)
 
     def _forget(self) -> None:
         """Remove the hidden name, and let go of the folder."""

@@ -5,7 +5,7 @@ length: whatever else stood there would make it longer. What does not fit is loo
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -41,11 +41,16 @@ _STEP = {b"{": 1, b"[": 1, b"}": -1, b"]": -1}
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Some rows; ``raw``: how many of them keep their whole line."""
+    """Some rows, their text in ``parts``; ``raw``: how many of them keep their whole line."""
 
-    text: bytes
+    parts: Sequence[bytes]
     count: int
     raw: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of the text."""
+        return sum(map(len, self.parts))
 
 
 def rows_of(blocks: Iterator[bytes], longest: int) -> Iterator[Rows]:
@@ -72,7 +77,7 @@ def _plain_rows(block: bytes) -> Rows | None:
     around = len("[]") + (len(found) - 1) * len(SEPARATOR) + len(found) * (AROUND - len(BEHIND))
     if len(text) + around != len(block):
         return None
-    return Rows(text, len(found), 0)
+    return Rows((text,), len(found), 0)
 
 
 def _may_be_odd(text: bytes) -> bool:
@@ -94,17 +99,17 @@ def _one_by_one(lines: list[bytes], longest: int) -> Iterator[Rows]:
     size = raw = 0
     while lines:
         if held and size + len(lines[-1]) > longest:
-            yield Rows(b"".join(held), len(held), raw)
+            yield Rows((b"".join(held),), len(held), raw)
             held, size, raw = [], 0, 0
         if len(lines[-1]) > longest // 2:
             yield _alone(lines.pop())
             continue
         row, keeps_line = _row(lines.pop())
-        held.append(row)
-        size += len(row)
+        held.append(b"".join(row))
+        size += len(held[-1])
         raw += keeps_line
     if held:
-        yield Rows(b"".join(held), len(held), raw)
+        yield Rows((b"".join(held),), len(held), raw)
 
 
 def _alone(line: bytes) -> Rows:
@@ -112,19 +117,22 @@ def _alone(line: bytes) -> Rows:
     return Rows(row, 1, int(keeps_line))
 
 
-def _row(line: bytes) -> tuple[bytes, bool]:
+def _row(line: bytes) -> tuple[Sequence[bytes], bool]:
     if not _may_be_odd(line):
         try:
             row = FIELD.join(astuple(_decode_event(line)))
         except (msgspec.MsgspecError, RecursionError):
             return _careful_row(line)
         if len(row) + AROUND == len(line):
-            return row + BEHIND, False
+            return (row, BEHIND), False
     return _careful_row(line)
 
 
-def _careful_row(line: bytes) -> tuple[bytes, bool]:
-    """The row of any event, and whether it keeps its line: where a value cannot be held, or a name stands twice."""
+def _careful_row(line: bytes) -> tuple[Sequence[bytes], bool]:
+    """The row of any event, and whether it keeps its line: where a value cannot be held, or a name stands twice.
+
+    In parts: a long one is never in memory twice.
+    """
     text = _ESCAPE.sub(lambda found: rb"\ufffd" if found[1] else found[0], line)
     values: dict[str, bytes] = {}
     keeps_line = text != line or b"\r" in line
@@ -135,7 +143,8 @@ def _careful_row(line: bytes) -> tuple[bytes, bool]:
     others = b",".join(msgspec.json.encode(name) + b":" + value for name, value in values.items())
     others = b"{" + others + b"}" if values else NULL
     raw = line.replace(b"\r", RETURN) if keeps_line else NULL
-    return b"".join((*(value + FIELD for value in known), others, FIELD, raw, LINE)), keeps_line
+    parts = [part for value in known for part in (value, FIELD)]
+    return (*parts, others, FIELD, raw, LINE), keeps_line
 
 
 def _members(line: bytes) -> Iterator[tuple[str, bytes]]:

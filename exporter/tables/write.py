@@ -78,11 +78,12 @@ class _Piece:
 
     def put(self, rows: Rows) -> None:
         """Write rows behind the others."""
-        self.file.write(rows.text)
+        for part in rows.parts:
+            self.file.write(part)
         self.count += rows.count
         self.raw += rows.raw
-        self.size += len(rows.text)
-        self.longest = max(self.longest, len(rows.text))
+        self.size += rows.size
+        self.longest = max(self.longest, rows.size)
 
     def next(self) -> "_Piece":
         """A piece without rows, in the same file."""
@@ -95,8 +96,8 @@ def _pieces(found: Iterator[Rows], file: IO[bytes]) -> Iterator[_Piece]:
     """Fill the ``file`` again and again; each time it is to be read before the next. At least once."""
     piece = _Piece(file)
     for rows in found:
-        long = len(rows.text) > LONGEST_ROW
-        if piece.count and (long or piece.size + len(rows.text) > PIECE):
+        long = rows.size > LONGEST_ROW
+        if piece.count and (long or piece.size + rows.size > PIECE):
             yield piece
             piece = piece.next()
         piece.put(rows)

@@ -112,11 +112,22 @@ def test_status_from_a_day_on(desk: Desk) -> None:
 
 def test_yesterday_is_a_day(desk: Desk) -> None:
     """For export and verify; a backfill without an end goes there."""
-    late = {"EXPORT_SETTLE_HOURS": "168"}  # else yesterday is final from noon on, and no backfill asks for it
-    assert desk.call("export", "--day", "yesterday", "--json", **late).json["done"][0]["day"] == recent(0)
+    said = desk.call("export", "--day", "yesterday", "--json", EXPORT_SETTLE_HOURS="168")  # whatever the hour is now
+    assert said.json["done"][0]["day"] == recent(0)
     assert [one["day"] for one in desk.call("verify", "--day", "yesterday", "--json").json["days"]] == [recent(0)]
-    done = desk.call("backfill", "--from", recent(2), "--json", **late).json["done"]
+    done = desk.call("backfill", "--from", recent(2), "--json").json["done"]
     assert [one["day"] for one in done] == [recent(2), recent(1), recent(0)]
+
+
+def test_a_day_can_be_named_by_its_distance(desk: Desk) -> None:
+    """`1-day-ago` is yesterday, `3-days-ago` the day two before it; a distance that is none is wrong usage."""
+    said = desk.call("backfill", "--from", "3-days-ago", "--json")
+    assert [one["day"] for one in said.json["done"]] == [recent(2), recent(1), recent(0)]
+    said = desk.call("verify", "--from", "2-days-ago", "--to", "1-day-ago", "--json")
+    assert [one["day"] for one in said.json["days"]] == [recent(1), recent(0)]
+    for odd in ("0-days-ago", "-1-days-ago", "99999-days-ago", "days-ago", "3-days"):
+        assert desk.call("export", f"--day={odd}").code == 2
+    assert "before 2012-01-01" in desk.call("export", "--day", "9999-days-ago").err
 
 
 def test_verify_all_reads_every_day(desk: Desk) -> None:

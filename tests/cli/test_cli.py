@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from exporter.report import NEVER_AN_EVENT
 from exporter.simulator import ALWAYS, FAULT_NAMES, Missing, OddLine, Simulator, Status, When, Wire
 from exporter.store.folder import LocalStore
 from tests.cli.desk import Desk, left, recent, terminal, wait_for_a_request
@@ -233,6 +234,14 @@ def test_backfill_looks_again_at_provisional_days(desk: Desk) -> None:
     assert desk.call(*words, EXPORT_SETTLE_HOURS="168").json["done"][0]["state"] == "provisional"
     (done,) = desk.call(*words, EXPORT_SETTLE_HOURS="0").json["done"]
     assert (done["state"], done["outcome"]) == ("final", "unchanged")
+
+
+def test_a_backfill_without_any_event_asks_whose_keys_these_are(desk: Desk) -> None:
+    """As a run does; not any more once a day has events."""
+    for hour in FULL_HOURS:
+        desk.simulator.add(Missing(f"{recent(1).replace('-', '')}T{hour:02}"))
+    assert NEVER_AN_EVENT in desk.call("backfill", "--from", recent(1), "--to", recent(1)).err
+    assert NEVER_AN_EVENT not in desk.call("backfill", "--from", recent(2), "--to", recent(1)).err
 
 
 def test_status_of_an_empty_store(desk: Desk) -> None:

@@ -371,6 +371,16 @@ def test_a_link_in_a_dumps_place_is_replaced(tmp_path: Path) -> None:
     assert (tmp_path / "outside").read_text() == "as it was"
 
 
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["folder", "fifo"])
+def test_what_is_no_file_in_a_dumps_place_is_said(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    """It is no other exporter's dump, so nobody looks for one: a person has to move it away."""
+    make(tmp_path / DUMP)
+    store = LocalStore(tmp_path)
+    assert store.stat(DUMP) is None
+    with pytest.raises(StoreError, match=re.escape(f"{DUMP} is there, and is no file. Move it away")):
+        written(store, DUMP, b"[]\n", None)
+
+
 @pytest.fixture
 def synced(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """What is made, renamed and removed, and which file or folder is synced, in order; each by its real path."""
