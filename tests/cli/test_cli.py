@@ -426,7 +426,7 @@ def test_verify_takes_back_what_is_whole_again(desk: Desk) -> None:
     desk.simulator.add(Status(503, when=ALWAYS))
     desk.call("export", "--day", str(DAY))
     assert desk.call("verify", "--day", str(DAY)).code == 0
-    assert left(desk) == {DUMP, MANIFEST, LAYOUT.failure(DAY)}
+    assert left(desk) == {DUMP, MANIFEST, LAYOUT.failure(DAY), LEDGER}
 
 
 def test_verify_repairs_what_does_not_fit(desk: Desk) -> None:
