@@ -86,14 +86,10 @@ def _backfill(call: Call) -> int:
             left = days.coverage(call.clock.now()).open_days(asked)
             log.info(f"backfill: {len(asked)} of the range's days, {len(asked) - len(left)} are final or empty already")
             result = work.side_by_side(left, days)
-<<<<<<< HEAD
-            log.info(f"backfill ends: {len(result.done)} done, {len(result.failed)} failed, of {len(left)}")
-            log.info(report.run_ended(work.run_id, days.ledger.shown(call.clock.now().year)))
-=======
             if left and days.coverage(call.clock.now()).never_an_event:
                 log.warning(report.NEVER_AN_EVENT)
-        log.info(f"backfill ends: {len(result.done)} done, {len(result.failed)} failed, of {len(left)}")
->>>>>>> main
+            log.info(f"backfill ends: {len(result.done)} done, {len(result.failed)} failed, of {len(left)}")
+            log.info(report.run_ended(work.run_id, days.ledger.shown(call.clock.now().year)))
         return result
 
     return _exporting(call, pending)
