@@ -39,7 +39,7 @@ from tests.kit.rules import FEW_HOURS, FULL_HOURS, LAYOUT, days_on, exporter_on,
 from tests.store.contract import names, text_of
 
 DUMP, MANIFEST, FAILURE, REJECTED = LAYOUT.dump(DAY), LAYOUT.manifest(DAY), LAYOUT.failure(DAY), LAYOUT.rejected(DAY)
-PLACES = ("20", "manifests/", "failures/", "rejected/", "locks/", "ledger/")
+PLACES = ("20", "manifests/", "failures/", "rejected/", "locks/")
 NO_DATA = b'{"error":{"message":"Not found","metadata":{"details":"Raw data files were not found."}}}'
 
 
@@ -471,8 +471,9 @@ def test_a_full_store_keeps_the_old_day() -> None:
         store = MemoryStore()
         exported(store, simulator, first_look())
         before = objects(store)
-        full = MemoryStore(room=sum(map(len, before.values())) + 1500)
-        for name, text in before.items():
+        lines = {entry.name: text_of(store, entry.name) for entry in store.list("ledger/")}
+        full = MemoryStore(room=sum(map(len, (before | lines).values())) + 1500)
+        for name, text in (before | lines).items():
             entry = store.stat(name)
             full.write(name, text, seen=None, metadata=entry.metadata or {} if entry else {})
     with project(Resized("17", 5)) as simulator:

@@ -6,12 +6,9 @@ from typing import Any
 import pytest
 from azure.storage.blob import ContainerClient
 
-from exporter.days.audit import Audit
 from exporter.export import export_day
-from exporter.settings import Settings
 from exporter.simulator import OddLine, Resized, Simulator
 from exporter.store.folder import LocalStore
-from exporter.wiring import open_days
 from tests.azure.azurite import Azurite
 from tests.kit import DAY, dump_of, files_in
 from tests.kit.blobs import (
@@ -25,6 +22,7 @@ from tests.kit.blobs import (
     SECOND_LOOK,
     asking,
     blob_env,
+    check_ledger,
     contents,
     exporting,
     folder_env,
@@ -136,18 +134,6 @@ def check_nothing_partial(env: dict[str, str], *worlds: dict[str, Any]) -> None:
     for name, content in contents(env).items():
         if name not in (FAILURE, LOCK):
             assert content in [world.get(name) for world in worlds], name
-
-
-def check_ledger(env: dict[str, str]) -> None:
-    """The chain is whole, and the day is its newest line, which its manifest names. It may stand twice, never miss."""
-    with open_days(Settings.from_mapping(env, keys_needed=False)) as days:
-        audit = Audit(days.ledger, SECOND_LOOK.year)
-        manifest = days.manifest(DAY).manifest
-        assert audit.problems == []
-        assert manifest is not None
-        assert audit.held(DAY, manifest) == ("", False)
-        assert manifest.ledger is not None
-        assert manifest.ledger["number"] == audit.chain.newest[DAY].n
 
 
 def steps(env: dict[str, str], **chosen: Any) -> Counter[str]:

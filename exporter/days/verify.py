@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 class Verified:
     """What reading a day back showed; ``problem`` is None when everything is what the manifest says.
 
-    ``manifest``: the day's, if dump and rejected lines are what it says. ``damaged``: what is there does not fit, so the
-    day has to be rewritten. A day that is not there is only missing.
+    ``manifest``: the day's, if dump and rejected lines are what it says. ``damaged``: what is there does not fit, so
+    the day has to be rewritten. A day that is not there is only missing.
     """
 
     day: date
