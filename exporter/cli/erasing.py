@@ -101,19 +101,14 @@ class Desk:
         return DONE if all(one.state == ALL_DONE for one in ended) and not found.archived else FAILED
 
     def _found(self, request: Request, was: Stopped | None) -> tuple[Wanted, Found]:
-        search = Search(
-            self.days,
-            self.call.clock.now(),
-            self.settings.tmp_limit,
-            self.display.progress(),
-            shown(self.display),
-        )
-        if was:
-            wanted = was.wanted(request.asked, self.kept.key)
-            found = search.find(wanted)
-            return wanted, replace(found, days=tuple(one for one in found.days if was.concerns(one.day)))
-        wanted = Wanted(search.expanded(request.asked, devices=self.call.arguments.devices))
-        return wanted, search.find(wanted)
+        now, limit, progress = self.call.clock.now(), self.settings.tmp_limit, self.display.progress()
+        with Search(self.days, now, limit, progress, shown(self.display)) as search:
+            if was:
+                wanted = was.wanted(request.asked, self.kept.key)
+                found = search.find(wanted)
+                return wanted, replace(found, days=tuple(one for one in found.days if was.concerns(one.day)))
+            wanted = Wanted(search.expanded(request.asked, devices=self.call.arguments.devices))
+            return wanted, search.find(wanted)
 
     def _erasing(self, records: Erasures) -> Erasing:
         work = Work(

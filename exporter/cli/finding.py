@@ -35,15 +35,8 @@ def find(call: Call) -> int:
             listed = left_at_amplitude(settings, call.clock, days)
             print(told(listed), file=sys.stderr)
             asked = listed.left
-        search = Search(days, now, settings.tmp_limit, display.progress(), shown(display))
-        ids = search.expanded(asked, devices=arguments.devices)
-        if not arguments.quiet:
-            print(f"Looking for {told_ids(ids)} ({len(ids) - len(asked)} found with them).", file=sys.stderr)
-        if arguments.out:
-            with _written(arguments.out) as events, _written(_beside(arguments.out)) as rejected:
-                found = search.find(Wanted(ids), events, rejected)
-        else:
-            found = search.find(Wanted(ids))
+        with Search(days, now, settings.tmp_limit, display.progress(), shown(display)) as search:
+            found = _found(search, asked, call)
     if arguments.json:
         print_json(_document(found))
     elif not arguments.quiet:
@@ -53,6 +46,18 @@ def find(call: Call) -> int:
         if arguments.out and found.rejected:
             print(f"Written: {_beside(arguments.out)}")
     return FAILED if found.archived else DONE
+
+
+def _found(search: Search, asked: Ids, call: Call) -> Found:
+    """Where they are; the lines go into the file that is named."""
+    arguments = call.arguments
+    ids = search.expanded(asked, devices=arguments.devices)
+    if not arguments.quiet:
+        print(f"Looking for {told_ids(ids)} ({len(ids) - len(asked)} found with them).", file=sys.stderr)
+    if not arguments.out:
+        return search.find(Wanted(ids))
+    with _written(arguments.out) as events, _written(_beside(arguments.out)) as rejected:
+        return search.find(Wanted(ids), events, rejected)
 
 
 def tell(found: Found) -> None:
