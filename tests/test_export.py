@@ -471,8 +471,9 @@ def test_a_full_store_keeps_the_old_day() -> None:
         store = MemoryStore()
         exported(store, simulator, first_look())
         before = objects(store)
-        full = MemoryStore(room=sum(map(len, before.values())) + 1500)
-        for name, text in before.items():
+        lines = {entry.name: text_of(store, entry.name) for entry in store.list("ledger/")}
+        full = MemoryStore(room=sum(map(len, (before | lines).values())) + 1500)
+        for name, text in (before | lines).items():
             entry = store.stat(name)
             full.write(name, text, seen=None, metadata=entry.metadata or {} if entry else {})
     with project(Resized("17", 5)) as simulator:

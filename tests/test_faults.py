@@ -135,7 +135,7 @@ def place(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.
         yield place
     assert files_in(place.temp) == {}
     stored = place.stored()
-    assert {name.split("/")[0] for name in stored} <= {DUMP, "manifests", "rejected", "failures"}
+    assert {name.split("/")[0] for name in stored} <= {DUMP, "manifests", "rejected", "failures", "ledger"}
     everything = caplog.text.encode() + b"".join(stored.values())
     for secret in SECRETS:
         assert secret.encode() not in everything

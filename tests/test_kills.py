@@ -15,12 +15,14 @@ from tests.kit.blobs import (
     DUMP,
     FAILURE,
     FIRST_LOOK,
+    LAYOUT,
     LOCK,
     MANIFEST,
     REJECTED,
     SECOND_LOOK,
     asking,
     blob_env,
+    check_ledger,
     contents,
     exporting,
     folder_env,
@@ -52,6 +54,8 @@ FOLDER_KILLS: list[Kill] = [
     ("committing", 1),
     ("committed", 1),
     ("rejecting", 1),
+    ("recording", 1),
+    ("recorded", 1),
     ("proving", 1),
     ("proven", 1),
 ]
@@ -62,6 +66,8 @@ REPLACING_KILLS: list[Kill] = [
     ("committing", 1),
     ("committed", 1),
     ("rejecting", 1),
+    ("recording", 1),
+    ("recorded", 1),
     ("proving", 1),
     ("proven", 1),
 ]
@@ -164,7 +170,8 @@ def test_kill_in_a_folder(at: Kill, simulator: Simulator, undisturbed: dict[str,
     check_nothing_partial(env, undisturbed)
     export(env)
     assert contents(env) == undisturbed
-    assert set(files_in(tmp_path / "data")) == set(undisturbed)
+    assert set(files_in(tmp_path / "data")) == {*undisturbed, LAYOUT.ledger.name(SECOND_LOOK.year)}
+    check_ledger(env)
     store = LocalStore(tmp_path / "data")
     found = store.stat(DUMP)
     assert found is not None
@@ -191,6 +198,7 @@ def test_kill_in_a_container(
     assert contents(env) == undisturbed
     assert sent_bytes(azurite) == len(undisturbed[DUMP])
     assert staged_in(container.get_blob_client(DUMP)) == []
+    check_ledger(env)
 
 
 @pytest.mark.parametrize("at", REPLACING_KILLS, ids=lambda at: f"{at[0]}-{at[1]}")
@@ -213,6 +221,7 @@ def test_kill_while_a_day_is_replaced(
     export(env)
     assert contents(env) == new
     assert staged_in(container.get_blob_client(DUMP)) == []
+    check_ledger(env)
 
 
 def test_killed_again_and_again(

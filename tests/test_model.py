@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
+from exporter.days.audit import Audit
 from exporter.days.coverage import Coverage
 from exporter.days.manifest import SETTLED, Manifest
 from exporter.days.repair import note_verified
@@ -201,6 +202,16 @@ class Machine(RuleBasedStateMachine):
                     has = manifest.event_hours()
                     assert all(has[hour] >= events for hour, events in before.event_hours().items()), row.day
                 self.whole[row.day] = manifest
+        self._look_at_the_ledger()
+
+    def _look_at_the_ledger(self) -> None:
+        """It is one chain, whatever died and met; each day that is good is its newest line."""
+        audit = Audit(days_on(self.store).ledger, moment(DAYS[-1], self.hour).year)
+        assert audit.problems == []
+        for row in self.coverage().rows:
+            read = days_on(self.store).manifest(row.day)
+            if row.good and not row.interrupted and read.manifest:
+                assert audit.held(row.day, read.manifest).problem == "", row.day
 
     def coverage(self) -> Coverage:
         """What the store holds."""

@@ -24,6 +24,7 @@ from tests.kit.blobs import (
     SECOND_LOOK,
     asking,
     blob_env,
+    check_ledger,
     contents,
     exporting,
     folder_env,
@@ -149,6 +150,7 @@ def test_suspended_while_another_finishes(
     outcome = ended(child)
     assert outcome == "unchanged" or at in AFTER_COMMIT
     check_whole(asking(env, second), dump_of(second.lines(DAY)), "run-other")
+    check_ledger(env)
 
 
 def test_both_suspended_in_turn(
@@ -161,6 +163,7 @@ def test_both_suspended_in_turn(
     assert ended(first) == "written"
     assert ended(second) == "unchanged"
     check_whole(asking(env, simulator), dump_of(simulator.lines(DAY)), "run-suspended")
+    check_ledger(env)
 
 
 def test_two_at_the_same_time(env: dict[str, str], simulator: Simulator) -> None:
@@ -206,6 +209,7 @@ def test_suspended_before_its_rejected_lines(
     found = contents(env)
     assert (REJECTED in found) == (manifest.rejected > 0)
     assert found[MANIFEST]["sha256"] == manifest.sha256
+    check_ledger(env)
 
 
 def test_lost_to_one_that_has_not_finished(
@@ -222,3 +226,4 @@ def test_lost_to_one_that_has_not_finished(
     assert sorted(contents(env)) == [DUMP, LOCK]
     assert ended(winner) == "written"
     check_whole(asking(env, grown), dump_of(grown.lines(DAY)), "run-suspended")
+    check_ledger(env)

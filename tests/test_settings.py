@@ -137,8 +137,10 @@ WRONG: dict[str, tuple[str, str, list[str]]] = {
     "EXPORT_REPORT": ("`on`, or nothing", "on", ["yes", "1", "parquet"]),
     "EXPORT_SCRUB_DAYS": ("a whole number from 0 to 36500", "30", ["-1", "36501", "monthly"]),
     "EXPORT_ERASE_FOLLOW": (
-        "`on`, or nothing. Amplitude's User Privacy API v2 deletes in the whole organization and is still in "
-        "development: it is not followed",
+        (
+            "`on`, or nothing. Amplitude's User Privacy API v2 deletes in the whole organization and is still in "
+            "development: it is not followed"
+        ),
         "on",
         ["v2", "yes", "auto"],
     ),

@@ -127,6 +127,7 @@ def _verify(parser: argparse.ArgumentParser) -> None:
     _add_days(parser)
     parser.add_argument("--all", action="store_true", help="every day on record")
     parser.add_argument("--head", metavar="NUMBER:HASH", help="prove the ledger against a line that was kept")
+    parser.add_argument("--accept", action="store_true", help="you changed the days named: put that into the ledger")
     parser.add_argument("--repair", action="store_true", help="export the days that do not fit again, at once")
     _add_output(parser)
 
@@ -137,9 +138,7 @@ def _tables(parser: argparse.ArgumentParser) -> None:
 
 
 def _sql(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "query", nargs="?", metavar="QUERY", help="default: those of standard input, each ending with ;"
-    )
+    parser.add_argument("query", nargs="?", metavar="QUERY", help="default: those of stdin, each ending with ;")
     _add_days(parser)
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--csv", action="store_true", help="print the rows as CSV")

@@ -110,6 +110,10 @@ def _verify(call: Call) -> int:
     named = call.days()
     if named and arguments.all:
         raise SettingsError("--all names every day on record: use it without --day, --from and --to")
+    if arguments.accept and (not named or arguments.repair):
+        raise SettingsError(
+            "--accept is about days that you name, with --day or --from and --to, and not with --repair"
+        )
     kept = Head.read(arguments.head) if arguments.head else None
     with open_days(settings) as days:
         found = verification(named, days, kept, settings, call)

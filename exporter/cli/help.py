@@ -107,6 +107,7 @@ HELP = {
         (
             ("--all", "every day on record"),
             ("--day yesterday --repair", "and export it again if it does not fit"),
+            ("--day 2025-11-06 --accept", "a backup was restored, or the day deleted, on purpose"),
             ("--all --head 57:9f86d081…", "prove that nothing up to a line that you kept was changed"),
         ),
         "0 all fits, 1 something does not, 2 wrong usage or settings, 130 interrupted",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from exporter.cli.display import Display
 from exporter.cli.logs import log_to_console
 from exporter.cli.results import Verification, audit_state
+from exporter.days.accepting import accept
 from exporter.days.audit import Audit, asked_of
 from exporter.days.chain import Head
 from exporter.days.repair import note_verified
@@ -46,7 +47,10 @@ def verification(
 
 
 def _read_back(day: date, days: "Days", audit: Audit, call: "Call", run_id: str) -> Verified:
-    return note_verified(verify_day(day, days, audit), days, run_id, call.clock.now(), audit)
+    found, now = verify_day(day, days, audit), call.clock.now()
+    if call.arguments.accept:
+        return accept(found, days, audit, run_id, now)
+    return note_verified(found, days, run_id, now, audit)
 
 
 def _on_record(days: "Days", audit: Audit, call: "Call") -> list[date]:

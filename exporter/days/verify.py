@@ -22,7 +22,8 @@ log = logging.getLogger(__name__)
 class Verified:
     """What reading a day back showed; ``problem`` is None when everything is what the manifest says.
 
-    ``damaged``: what is there does not fit, so the day has to be rewritten. A day that is not there is only missing.
+    ``manifest``: the day's, if dump and rejected lines are what it says. ``damaged``: what is there does not fit, so
+    the day has to be rewritten. A day that is not there is only missing.
     """
 
     day: date
@@ -90,7 +91,9 @@ def _verified(day: date, days: Days) -> Verified:
     if erased:
         return Verified(day, dump.events, dump.size, still_there(manifest.dump, len(erased)), damaged=True)
     rejected = _rejected_problem(manifest, days)
-    return Verified(day, dump.events, dump.size, rejected, damaged=rejected is not None, manifest=manifest)
+    return Verified(
+        day, dump.events, dump.size, rejected, damaged=rejected is not None, manifest=None if rejected else manifest
+    )
 
 
 def _forget(day: date, days: Days) -> Forget | None:

@@ -5,21 +5,21 @@ from collections.abc import Iterator
 from exporter.doctor.found import FAILED, OK, Check
 from exporter.privacy.keyed import Kept
 from exporter.settings import Settings
-from exporter.wiring import layout_of, open_store
+from exporter.wiring import days_in, layout_of, open_stores
 
-PLACE = ("identity", "container", "write", "delete", "erasures")
+PLACE = ("identity", "container", "write", "delete", "ledger", "erasures")
 CONTENT = b"written by `doctor`, and may be deleted\n"
 
 
-def check_place(settings: Settings, run: str) -> Iterator[Check]:
-    """Do with an object of this call's own what an export does with its own.
+def check_place(settings: Settings, run: str, year: int) -> Iterator[Check]:
+    """Do with an object of this call's own what an export does with its own; look at the ledger's end, and add no line.
 
     Raises:
         ExportError: the store refuses the check that is next.
         OSError: the folder does.
     """
     name = f"{settings.prefix}doctor-{run}"
-    with open_store(settings) as store:
+    with open_stores(settings) as (store, beside):
         where = str(store)
         yield Check("identity", OK, _identity(settings))
         next(iter(store.list(layout_of(settings).manifests)), None)
@@ -35,6 +35,10 @@ def check_place(settings: Settings, run: str) -> Iterator[Check]:
             yield Check("delete", FAILED, f"{name} is there still, after it was deleted. Delete it by hand")
         else:
             yield Check("delete", OK, "the object could be deleted")
+        head = days_in(store, settings, beside).ledger.head(year)
+        yield Check(
+            "ledger", OK, f"its last line is {head}" if head else "there is none yet: the first export begins it"
+        )
         yield Check("erasures", OK, _erasures(Kept(store, layout_of(settings), settings.erasure_key)))
 
 

@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 
 from tests.azure.azurite import Azurite
+from tests.bench import ledger
 from tests.bench.__main__ import main
 from tests.bench.contenders import CONTENDERS, Contender
 from tests.bench.day import Day, made, make
@@ -157,3 +158,11 @@ def test_a_revision_before_can_be_paired_with(day: Day, tmp_path: Path) -> None:
     assert (
         "| CPU against the revision before, 1 MB, to a folder | 1.1 | 1 |" in (tmp_path / "benchmarks.md").read_text()
     )
+
+
+def test_the_ledgers_figures_are_told() -> None:
+    """A small one is made and read."""
+    said = io.StringIO()
+    ledger.main(300, Console(file=said))
+    assert "500 lines" in said.getvalue()
+    assert "breaks: none" in said.getvalue()

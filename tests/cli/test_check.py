@@ -1,5 +1,6 @@
 """Did last night work? `status --check`, the page, and what a monitor is told."""
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -254,3 +255,55 @@ def test_a_reader_who_has_seen_enough_is_no_error(desk: Desk) -> None:
         assert "Broken" not in said
         assert "Traceback" not in said
     assert (desk.data / "20251106_0000_ampl_dump.json").exists()
+
+
+def test_the_ledgers_head_is_shown_and_proven(desk: Desk) -> None:
+    """On the run's last line, in `status` and `verify`; whoever kept it can hold the ledger against it."""
+    last = desk.call("export", "--day", recent(3)).err.splitlines()[-1]
+    head = last.rpartition("ledger=")[2]
+    assert re.fullmatch(r"1:[0-9a-f]{64}", head)
+    assert " ledger=4:" in desk.call("run").err.splitlines()[-1]  # the days since then
+    assert f"The last line of the ledger: ledger={desk.call('status', '--json').json['ledger']['head']}" in (
+        desk.call("verify", "--all").out
+    )
+    assert desk.call("verify", "--all", "--head", head, "--json").json["ledger"]["problems"] == []
+    (name,) = (desk.data / "ledger").glob("2*.jsonl")
+    name.write_bytes(name.read_bytes().replace(b'"cause":"written"', b'"cause":"forced"', 1))
+    said = desk.call("verify", "--all", "--head", head, "--json")
+    assert said.code == 1
+    edited, other = said.json["ledger"]["problems"]
+    assert edited.startswith(f"line 2 in ledger/{name.name} does not hold the hash of line 1: ")
+    assert other == "line 1 is not the one that --head names: the ledger was changed, or written anew"
+    assert desk.call("status", "--check").code == 1
+    assert "Not well: the ledger is broken: line 2" in desk.call("status", "--check", "--quiet").out
+    assert desk.call("verify", "--head", "57").code == 2
+
+
+def test_what_you_changed_yourself_is_accepted(desk: Desk) -> None:
+    """For days that are named; then nothing is said against them."""
+    desk.call("backfill", "--from", recent(2), "--to", recent(1))
+    day = recent(2).replace("-", "")
+    for path in (desk.data / f"{day}_0000_ampl_dump.json", desk.data / "manifests" / f"{day}_0000.json"):
+        path.unlink()
+    said = desk.call("verify", "--all")
+    assert said.code == 1
+    assert f"{recent(2)}: line 1 of the ledger (" in said.out
+    assert desk.call("verify", "--all", "--accept").code == 2
+    assert desk.call("verify", "--day", recent(2), "--accept", "--repair").code == 2
+    assert desk.call("verify", "--day", recent(2), "--accept").code == 0
+    assert desk.call("verify", "--from", recent(2), "--to", recent(1)).code == 0
+
+
+def test_a_run_reads_final_days_back(desk: Desk) -> None:
+    """After the due days; the line tells how many. Not where it is turned off."""
+    desk.call("backfill", "--from", recent(20), "--to", recent(18))
+    assert "scrub ended: days=1 " in desk.call("run").err
+    assert "scrub ended" not in desk.call("run", EXPORT_SCRUB_DAYS="0").err
+    assert list((desk.data / "ledger").glob("checks-*.jsonl"))
+
+
+def test_without_a_ledger_days_have_their_manifests_only(desk: Desk) -> None:
+    """And verify says so."""
+    said = desk.call("verify", "--all")
+    assert (said.code, "No ledger was read: nothing but its manifest proves a day." in said.out) == (0, True)
+    assert desk.call("status", "--json").json["ledger"] == {"head": None, "problems": []}

@@ -22,6 +22,7 @@ from tests.kit import DAY, KEYS, dump_of, files_in
 from tests.kit.rules import FEW_HOURS, FULL_HOURS, LAYOUT
 
 DUMP, MANIFEST = LAYOUT.dump(DAY), LAYOUT.manifest(DAY)
+LEDGER = LAYOUT.ledger.name(datetime.now(UTC).year)
 SECRETS = (*KEYS, base64.b64encode(":".join(KEYS).encode()).decode())
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} - (DEBUG|INFO|WARNING|ERROR) - .+")
 SMALL_FILES = """
@@ -38,7 +39,7 @@ def test_export_writes_the_named_day(desk: Desk) -> None:
     assert said.code == 0
     assert re.fullmatch(r"2025-11-06  written    final +\d+ events +[\d,]+ bytes\n", said.out)
     assert (desk.data / DUMP).read_bytes() == dump_of(desk.simulator.lines(DAY))
-    assert left(desk) == {DUMP, MANIFEST}
+    assert left(desk) == {DUMP, MANIFEST, LEDGER}
     assert "day exported: day=2025-11-06 state=final outcome=written" in said.err
     assert desk.logs() == said.err
 
@@ -407,7 +408,7 @@ def test_verify_puts_damage_on_record(desk: Desk) -> None:
     assert (said.code, said.json["done"][0]["outcome"]) == (0, "replaced")
     assert (desk.data / DUMP).read_bytes() == good
     assert desk.call("verify", "--day", str(DAY)).code == 0
-    assert left(desk) == {DUMP, MANIFEST}
+    assert left(desk) == {DUMP, MANIFEST, LEDGER}
 
 
 def status_of(desk: Desk) -> Any:
@@ -421,11 +422,11 @@ def test_verify_takes_back_what_is_whole_again(desk: Desk) -> None:
     assert desk.call("verify", "--day", str(DAY)).code == 1
     (desk.data / DUMP).write_bytes(good)
     assert desk.call("verify", "--day", str(DAY)).code == 0
-    assert left(desk) == {DUMP, MANIFEST}
+    assert left(desk) == {DUMP, MANIFEST, LEDGER}
     desk.simulator.add(Status(503, when=ALWAYS))
     desk.call("export", "--day", str(DAY))
     assert desk.call("verify", "--day", str(DAY)).code == 0
-    assert left(desk) == {DUMP, MANIFEST, LAYOUT.failure(DAY)}
+    assert left(desk) == {DUMP, MANIFEST, LAYOUT.failure(DAY), LEDGER}
 
 
 def test_verify_repairs_what_does_not_fit(desk: Desk) -> None:

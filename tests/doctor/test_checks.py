@@ -31,7 +31,19 @@ from tests.kit.blobs import blob_env, set_env
 
 CLOCK = Clock(now=lambda: datetime.now(UTC), monotonic=time.monotonic, sleep=time.sleep)
 NO_DATA = b'{"error": {"http_code": 404, "type": "not_found", "message": "Raw data files were not found."}}'
-NAMES = ["program", "settings", "keys", "clock", "identity", "container", "write", "delete", "erasures", "temp room"]
+NAMES = [
+    "program",
+    "settings",
+    "keys",
+    "clock",
+    "identity",
+    "container",
+    "write",
+    "delete",
+    "ledger",
+    "erasures",
+    "temp room",
+]
 SECRETS = (*KEYS, base64.b64encode(":".join(KEYS).encode()).decode())
 
 
@@ -286,7 +298,7 @@ def test_the_apps_own_disk_is_no_store(tmp_path: Path) -> None:
     with Simulator() as simulator:
         report = checked(env(simulator.url, tmp_path), in_app=True)
     assert results(report) == dict.fromkeys(
-        ("settings", "identity", "container", "write", "delete", "erasures"), FAILED
+        ("settings", "identity", "container", "write", "delete", "ledger", "erasures"), FAILED
     )
     assert not (tmp_path / "data").exists()
 
@@ -300,7 +312,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with Simulator() as simulator:
         report = checked(env(simulator.url, tmp_path))
     failed = results(report)
-    assert failed.keys() <= {"container", "write", "delete", "erasures"}
+    assert failed.keys() <= {"container", "write", "delete", "ledger", "erasures"}
     assert failed["delete"] == FAILED
     assert any("data" in found(report, name)[1] for name in failed)
 
@@ -357,7 +369,7 @@ def test_a_container_by_identity(
         assert written == {f"/devstoreaccount1/{container.container_name}/web/doctor-run-1"}
         assert list(container.list_blobs()) == []
         missing = checked(env(simulator.url, tmp_path, **reach | {"EXPORT_CONTAINER": "not-there"}))
-    assert results(missing) == dict.fromkeys(("container", "write", "delete", "erasures"), FAILED)
+    assert results(missing) == dict.fromkeys(("container", "write", "delete", "ledger", "erasures"), FAILED)
     assert "the container does not exist" in found(missing, "container")[1]
 
 
@@ -375,7 +387,7 @@ def test_an_identity_that_gets_no_token(
     set_env(monkeypatch, reach)
     with Simulator() as simulator:
         report = checked(env(simulator.url, tmp_path, **reach))
-    assert results(report) == dict.fromkeys(("identity", "container", "write", "delete", "erasures"), FAILED)
+    assert results(report) == dict.fromkeys(("identity", "container", "write", "delete", "ledger", "erasures"), FAILED)
     assert "AZURE_CLIENT_ID" in found(report, "identity")[1]
     assert found(report, "write")[1] == "not tried: see identity"
 

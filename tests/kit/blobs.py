@@ -11,6 +11,7 @@ import pytest
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import BlobClient, BlobLeaseClient, ContainerClient
 
+from exporter.days.audit import Audit
 from exporter.days.layout import Layout
 from exporter.days.manifest import Failure
 from exporter.export import Exporter
@@ -18,7 +19,7 @@ from exporter.report import Progress, no_progress
 from exporter.settings import Settings
 from exporter.simulator import Simulator
 from exporter.store import Store
-from exporter.wiring import open_exporter, open_store
+from exporter.wiring import open_days, open_exporter, open_store
 from tests.azure.azurite import Azurite
 from tests.kit import DAY, Time
 from tests.kit.rules import moment
@@ -96,6 +97,18 @@ def contents(env: dict[str, str]) -> dict[str, Any]:
         manifest = json.loads(found[MANIFEST])
         found[MANIFEST] = {name: value for name, value in manifest.items() if name not in CHANGING}
     return found
+
+
+def check_ledger(env: dict[str, str]) -> None:
+    """The chain is whole, and the day is its newest line, which its manifest names. It may stand twice, never miss."""
+    with open_days(Settings.from_mapping(env, keys_needed=False)) as days:
+        audit = Audit(days.ledger, SECOND_LOOK.year)
+        manifest = days.manifest(DAY).manifest
+        assert audit.problems == []
+        assert manifest is not None
+        assert audit.held(DAY, manifest) == ("", False)
+        assert manifest.ledger is not None
+        assert manifest.ledger["number"] <= audit.chain.newest[DAY].n
 
 
 def manifest_in(store: Store, day: date = DAY) -> dict[str, Any]:

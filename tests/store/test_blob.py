@@ -1,6 +1,7 @@
 import resource
 import tempfile
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -297,3 +298,24 @@ def test_metadata_that_are_no_headers_are_refused(store: Store, text: str) -> No
 def test_the_store_tells_where_it_is(store: Store, azurite: Azurite, container: ContainerClient) -> None:
     """Its text form is the container's address, for messages."""
     assert str(store) == f"{azurite.blob_url}/{container.container_name}"
+
+
+def test_the_ledger_costs_two_requests_an_export(env: dict[str, str], simulator: Simulator, azurite: Azurite) -> None:
+    """A look at its end, and an append; the first look of a run reads the whole year."""
+    wanted = asking(env, simulator)
+    place = env["EXPORT_LEDGER_CONTAINER"]
+
+    def requests() -> list[str]:
+        found = [f"{one.method} {one.comp}".strip() for one in azurite.traffic() if f"/{place}" in one.path]
+        azurite.forget_traffic()
+        return found
+
+    export(wanted | {"EXPORT_SETTLE_HOURS": "0"})
+    made = requests()
+    assert len(made) <= 7, made  # none is there: it is looked for, listed, and made with its container
+    with exporting(wanted) as core:
+        for number in range(1, 4):
+            export_day(DAY - timedelta(days=number), core)
+            assert requests() == ["GET", "PUT appendblock"]
+        export_day(DAY, core)
+        assert requests() == []  # nothing changed
