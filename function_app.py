@@ -160,10 +160,8 @@ def coverage(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
             if day:
                 return api.answer_day(days.stored(day), showing(settings))
             held = days.coverage(now)
-            if page.wanted(req.headers.get("Accept", "")):
-                return api.show_coverage(held, first, last, days, settings, now)
-            due, ledger = due_days(held, now, days.timing), days.ledger.shown(now.year)
-        return api.answer_coverage(held, first, last, due, showing(settings), ledger)
+            shown = api.show_coverage if page.wanted(req.headers.get("Accept", "")) else api.answer_coverage
+            return shown(held, first, last, days, settings, now)
 
     return _answered(req, context, answer)
 
