@@ -165,6 +165,16 @@ def erasure_ended(erasure: str, *, days: int, events: int, rejected: int, open_d
     return f"erasure ended: id={erasure} {told}"
 
 
+def deletions_listed(count: int, erased: int, waiting: int, left: int) -> str:
+    """One line a night about Amplitude's list of deletions: how many are ``left`` to be erased here. Nobody's id."""
+    return f"deletions listed: count={count} erased={erased} waiting={waiting} left={left}"
+
+
+def deletions_failed(reason: str) -> str:
+    """One line when the list could not be read, or followed. The next night tries again."""
+    return f"deletions failed: reason={' '.join(reason.split())}"
+
+
 def report_failed(reason: str) -> str:
     """One line when the nightly report could not be written; the one of the night before stays."""
     return f"report failed: reason={' '.join(reason.split())}"

@@ -1,7 +1,7 @@
 """Whom Amplitude has deleted, or will: its list of deletion jobs (User Privacy API v1).
 
-Facts: https://amplitude.com/docs/apis/analytics/user-privacy. A job is listed by the day on which it runs, at most 30 days
-after it was asked for. Until it is submitted a request can be taken back. At most six months are listed at a
+Facts: https://amplitude.com/docs/apis/analytics/user-privacy. A job is listed by the day on which it runs, at most 30
+days after it was asked for. Until it is submitted a request can be taken back. At most six months are listed at a
 time, and one request a second is allowed. Version 2 of that API is about all projects of an organization, and is still
 in development: an answer of its form is refused.
 """
@@ -71,7 +71,7 @@ def deletions(client: AmplitudeClient, first: date, last: date, deadline: Deadli
     for number, (start, end) in enumerate(_spans(first, last)):
         if number:
             client.clock.sleep(PAUSE)
-        tries = client.tries(Window.of_hour(start), deadline, f"Amplitude's list of deletions, {start} to {end}")
+        tries = client.tries(Window.of_hour(start), deadline, f"the list of deletions, {start} to {end}")
         query = {"start_day": str(start), "end_day": str(end)}
         for person, certain in client.get(tries, PATH, query, _read):
             found[person] = found.get(person, False) or certain
@@ -94,10 +94,12 @@ def _read(body: Body, tries: Tries) -> list[tuple[int, bool]]:
     try:
         jobs = _jobs(text)
         return [(_number(person), job.status.lower() in CERTAIN) for job in jobs for person in job.amplitude_ids]
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError):
+    except msgspec.ValidationError:
         pass
-    if not text.lstrip().startswith((b"[", b"{")):
-        raise FailedRequestError("the answer is no list of deletions")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise FailedRequestError("the answer is no list of deletions, or not all of it") from None
+    except ValueError:
+        pass
     raise PermanentError(
         f"{tries.asked}: the answer has another form than that of the User Privacy API v1. Version 2, which deletes in "
         "the whole organization and is still in development, is not followed. Nothing was erased for it: set "

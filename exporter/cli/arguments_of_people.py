@@ -23,7 +23,11 @@ def erase(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_ids(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--ids", required=True, metavar="FILE", help="one id a line: user_id=..., or - for stdin")
+    whose = parser.add_mutually_exclusive_group(required=True)
+    whose.add_argument("--ids", metavar="FILE", help="one id a line: user_id=..., or - for stdin")
+    whose.add_argument(
+        "--from-amplitude", action="store_true", help="who is on Amplitude's list of deletions, and not erased here yet"
+    )
     parser.add_argument("--devices", action="store_true", help="the devices of a user count as theirs, too")
 
 

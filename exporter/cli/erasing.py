@@ -10,6 +10,7 @@ from exporter.cli.call import DONE, FAILED, Call
 from exporter.cli.display import Display
 from exporter.cli.documents_of_people import ErasuresDocument, erasure_of
 from exporter.cli.finding import tell
+from exporter.cli.following import left_at_amplitude, told
 from exporter.cli.logs import log_to_console, log_to_file
 from exporter.cli.show import print_json, print_table, printable
 from exporter.days.erasures import DONE as ALL_DONE
@@ -19,6 +20,8 @@ from exporter.errors import SettingsError
 from exporter.pages.spelling import size
 from exporter.privacy.book import Book, Work
 from exporter.privacy.erasure import Erasing, Snapshot
+from exporter.privacy.follow import grouped
+from exporter.privacy.ids import Ids
 from exporter.privacy.keyed import Kept
 from exporter.privacy.matching import Wanted
 from exporter.privacy.request import Request, Stopped, stopped, with_a_past
@@ -33,7 +36,7 @@ EARLY = {"Cool": 30, "Cold": 90, "Archive": 180}
 def erase(call: Call) -> int:
     """Find, ask, erase; exit code 1 if a day is not done, or the answer was no."""
     arguments = call.arguments
-    settings = Settings.from_mapping(call.environment, keys_needed=False)
+    settings = Settings.from_mapping(call.environment, keys_needed=arguments.from_amplitude)
     if arguments.ids == STDIN and not (arguments.yes or arguments.dry_run):
         raise SettingsError("with --ids - there is nobody to be asked: add --yes, or --dry-run to see what it would be")
     if not (settings.erasure_key or arguments.dry_run):
@@ -45,10 +48,11 @@ def erase(call: Call) -> int:
     log_to_console(settings, display.console)
     log_to_file(settings, call.clock.now())
     call.warn()
-    request = Request(ids_from(arguments.ids), arguments.reason, _by(call))
+    request = Request(ids_from(arguments.ids) if arguments.ids else Ids(), arguments.reason, _by(call))
     request.check()
     with open_days(settings, display.progress()) as days:
-        return Desk(call, settings, display, days, kept_in(days, settings)).serve(request)
+        desk = Desk(call, settings, display, days, kept_in(days, settings))
+        return desk.serve(request) if arguments.ids else desk.follow(request)
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,16 @@ class Desk:
     display: Display
     days: Days
     kept: Kept
+
+    def follow(self, request: Request) -> int:
+        """The same for everybody on Amplitude's list of deletions who is left."""
+        found = left_at_amplitude(self.settings, self.call.clock, self.days)
+        print(told(found))
+        records = Erasures(self.days.store, self.days.layout, self.days.foreign)
+        asked = [replace(request, asked=ids) for ids in grouped(found.left, self.kept, records)]
+        for one in asked:
+            one.check()
+        return max(map(self.serve, asked), default=DONE)
 
     def serve(self, request: Request) -> int:
         """Find, ask, erase."""
@@ -87,19 +101,14 @@ class Desk:
         return DONE if all(one.state == ALL_DONE for one in ended) and not found.archived else FAILED
 
     def _found(self, request: Request, was: Stopped | None) -> tuple[Wanted, Found]:
-        search = Search(
-            self.days,
-            self.call.clock.now(),
-            self.settings.tmp_limit,
-            self.display.progress(),
-            shown(self.display),
-        )
-        if was:
-            wanted = was.wanted(request.asked, self.kept.key)
-            found = search.find(wanted)
-            return wanted, replace(found, days=tuple(one for one in found.days if was.concerns(one.day)))
-        wanted = Wanted(search.expanded(request.asked, devices=self.call.arguments.devices))
-        return wanted, search.find(wanted)
+        now, limit, progress = self.call.clock.now(), self.settings.tmp_limit, self.display.progress()
+        with Search(self.days, now, limit, progress, shown(self.display)) as search:
+            if was:
+                wanted = was.wanted(request.asked, self.kept.key)
+                found = search.find(wanted)
+                return wanted, replace(found, days=tuple(one for one in found.days if was.concerns(one.day)))
+            wanted = Wanted(search.expanded(request.asked, devices=self.call.arguments.devices))
+            return wanted, search.find(wanted)
 
     def _erasing(self, records: Erasures) -> Erasing:
         work = Work(

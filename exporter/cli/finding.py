@@ -10,9 +10,11 @@ from exporter.cli.asking import ids_from, shown, told_ids
 from exporter.cli.call import DONE, FAILED, Call
 from exporter.cli.display import Display
 from exporter.cli.documents_of_people import FindDocument, FoundDay
+from exporter.cli.following import left_at_amplitude, told
 from exporter.cli.logs import log_to_console, log_to_file
 from exporter.cli.show import print_json, print_table
 from exporter.errors import SettingsError
+from exporter.privacy.ids import Ids
 from exporter.privacy.matching import Wanted
 from exporter.privacy.search import Found, Search, Sink
 from exporter.settings import Settings
@@ -22,22 +24,19 @@ from exporter.wiring import open_days
 def find(call: Call) -> int:
     """Find, tell, and write what is found; exit code 1 if a day could not be read."""
     arguments, now = call.arguments, call.clock.now()
-    settings = Settings.from_mapping(call.environment, keys_needed=False)
+    settings = Settings.from_mapping(call.environment, keys_needed=arguments.from_amplitude)
     display = Display(call.clock.monotonic, quiet=arguments.quiet)
     log_to_console(settings, display.console)
     log_to_file(settings, now)
     call.warn()
-    asked = ids_from(arguments.ids)
+    asked = ids_from(arguments.ids) if arguments.ids else Ids()
     with display, open_days(settings, display.progress()) as days:
-        search = Search(days, now, settings.tmp_limit, display.progress(), shown(display))
-        ids = search.expanded(asked, devices=arguments.devices)
-        if not arguments.quiet:
-            print(f"Looking for {told_ids(ids)} ({len(ids) - len(asked)} found with them).", file=sys.stderr)
-        if arguments.out:
-            with _written(arguments.out) as events, _written(_beside(arguments.out)) as rejected:
-                found = search.find(Wanted(ids), events, rejected)
-        else:
-            found = search.find(Wanted(ids))
+        if arguments.from_amplitude:
+            listed = left_at_amplitude(settings, call.clock, days)
+            print(told(listed), file=sys.stderr)
+            asked = listed.left
+        with Search(days, now, settings.tmp_limit, display.progress(), shown(display)) as search:
+            found = _found(search, asked, call)
     if arguments.json:
         print_json(_document(found))
     elif not arguments.quiet:
@@ -47,6 +46,18 @@ def find(call: Call) -> int:
         if arguments.out and found.rejected:
             print(f"Written: {_beside(arguments.out)}")
     return FAILED if found.archived else DONE
+
+
+def _found(search: Search, asked: Ids, call: Call) -> Found:
+    """Where they are; the lines go into the file that is named."""
+    arguments = call.arguments
+    ids = search.expanded(asked, devices=arguments.devices)
+    if not arguments.quiet:
+        print(f"Looking for {told_ids(ids)} ({len(ids) - len(asked)} found with them).", file=sys.stderr)
+    if not arguments.out:
+        return search.find(Wanted(ids))
+    with _written(arguments.out) as events, _written(_beside(arguments.out)) as rejected:
+        return search.find(Wanted(ids), events, rejected)
 
 
 def tell(found: Found) -> None:

@@ -73,6 +73,7 @@ MANIFEST = {
     "unusual": "events that are legal JSON and that loaders stumble over",
     "window_days": "days in a row that this window size worked for",
     "quiet_hours": "hours that had many events the day before, and none here",
+    "erased": "events of erased people that are not in the dump, as far as is known",
     "fewer_found": "a later export that found fewer events, and left the day as it was",
     "ledger": "the ledger's line about the day: its number, and the SHA-256 of its bytes (docs/ledger.md)",
 }

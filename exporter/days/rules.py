@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from exporter.days.facts import Facts, proves
 from exporter.days.hours import ALL_DAY, less
 from exporter.days.manifest import EMPTY, FINAL, PROVISIONAL, SETTLED, Failure, Manifest, Source, State
+from exporter.days.refusing import gone, unproven
 from exporter.errors import OtherSourceError, RetriableError
 from exporter.store import Entry
 from exporter.window import day_end
@@ -156,14 +157,14 @@ def decide(stored: StoredDay, new: Manifest, *, force: bool) -> Decision:
     """
     old = stored.manifest
     if stored.dump is None:
-        if old and old.events and not (new.events or new.erased):
-            raise RetriableError(_gone(old))
+        if old and not new.events and old.events > max(0, new.erased - old.erased):
+            raise RetriableError(gone(old.dump, old.events))
         return Decision(Outcome.WRITTEN if new.events else Outcome.EMPTY, new, writes_dump=True)
     had = had_by(stored)
     fewer = hours_with_fewer(had, new)
     if fewer and (not force or not new.events):
         if stored.unproven is not None or old is None:
-            raise RetriableError(_unproven(stored.dump.name, had, new.events))
+            raise RetriableError(unproven(stored.dump.name, had, new.events))
         return Decision(Outcome.KEPT, _noted(old, new), writes_dump=False, fewer=fewer)
     if old and old.rejected and not new.events and not new.rejected:  # an answer that cannot say whose it is
         return Decision(Outcome.KEPT, _noted(old, new), writes_dump=False)
@@ -205,19 +206,3 @@ def had_by(stored: StoredDay) -> Mapping[str, int]:
         by_manifest = less(by_manifest, stored.erased)
     unproven = less(stored.unproven or {}, stored.erased)
     return {hour: max(by_manifest.get(hour, 0), unproven.get(hour, 0)) for hour in by_manifest | unproven}
-
-
-def _gone(old: Manifest) -> str:
-    return (
-        f"{old.dump} is gone; its manifest tells of {old.events} events, and Amplitude has nothing now. Restore it, or "
-        "delete the manifest if the day is to be empty"
-    )
-
-
-def _unproven(name: str, had: Mapping[str, int], gives: int) -> str:
-    has = sum(count for hour, count in had.items() if hour != ALL_DAY) or had.get(ALL_DAY, 0)
-    return (
-        f"{name} and its manifest do not fit, as when an exporter was stopped between the two, and tell of {has} "
-        f"events; Amplitude gives {gives} now (fewer in all, or in an hour). Try again later, force the day if fewer "
-        "is right, or delete the dump if the day is to be empty"
-    )

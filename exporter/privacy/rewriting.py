@@ -11,7 +11,7 @@ from exporter.archive.unusual import is_unusual
 from exporter.days.manifest import Manifest
 from exporter.dump import SEPARATOR, Dump, blocks
 from exporter.errors import DamagedError
-from exporter.privacy.matching import Matcher
+from exporter.privacy.matching import Hit, Matcher
 
 
 @dataclass
@@ -47,11 +47,12 @@ def copy_without(pieces: Iterable[bytes], manifest: Manifest, matcher: Matcher, 
         if not left:
             raise _not_proven(manifest)
         hour, more = left[0]
-        if not hits and count < more:  # the common case: nothing is looked at
-            dump.add_joined(hour, memoryview(block)[1:-1])
+        if count < more:  # the common case: all of one hour, and no line is looked at but theirs
+            _copy(block, hits, hour, dump, taken)
             left[0] = hour, more - count
             continue
-        _copy_lines(block[1:-1].split(SEPARATOR), frozenset(hits), _hours(left, count, manifest), dump, taken)
+        numbers = frozenset(hit.number for hit in hits)
+        _copy_lines(block[1:-1].split(SEPARATOR), numbers, _hours(left, count, manifest), dump, taken)
     if left or digest.hexdigest() != manifest.sha256:
         raise _not_proven(manifest)
     dump.finish()
@@ -75,6 +76,18 @@ def without(manifest: Manifest, taken: Taken, dump: Dump) -> Manifest:
         erased=manifest.erased + taken.events,
         etag="",
     )
+
+
+def _copy(block: bytes, hits: list[Hit], hour: int, dump: Dump, taken: Taken) -> None:
+    """What stands before, between and behind the hits of a block."""
+    text, at = memoryview(block), 1
+    for hit in hits:
+        if hit.start > at:
+            dump.add_joined(hour, text[at : hit.start - len(SEPARATOR)])
+        taken.add(hour, block[hit.start : hit.end])
+        at = hit.end + len(SEPARATOR)
+    if at < len(block):
+        dump.add_joined(hour, text[at:-1])
 
 
 def _copy_lines(lines: list[bytes], hits: frozenset[int], hours: list[int], dump: Dump, taken: Taken) -> None:

@@ -5,16 +5,18 @@ Where a day's table is there, it tells; what it does not tell for certain, and d
 
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from typing import Self
 
 from exporter.days.stored import Days
-from exporter.dump import SEPARATOR, blocks
+from exporter.dump import blocks
 from exporter.errors import PermanentError
 from exporter.privacy.ids import Ids, ids_in
 from exporter.privacy.matching import Matcher, Wanted
 from exporter.privacy.rejections import content_of, sift
-from exporter.privacy.tabled import tabled
+from exporter.privacy.tabled import ByTables, tabled
 from exporter.report import Progress, Step, no_progress
 from exporter.store import Entry
 from exporter.tables.merged import merged_with
@@ -64,13 +66,25 @@ class Found:
 
 @dataclass
 class Search:
-    """A search of ``days`` at ``now``. ``begins`` hears of each day that is looked at, and of how many there are."""
+    """A search of ``days`` at ``now``, to be used as a context: the tables are open meanwhile.
+
+    ``begins`` hears of each day that is looked at, and of how many there are.
+    """
 
     days: Days
     now: datetime
     temp_limit: int
     progress: Progress = no_progress
     begins: Callable[[date, int], None] = lambda _day, _count: None
+    _opened: ExitStack = field(default_factory=ExitStack, init=False)
+    _tables: ByTables | None = field(default=None, init=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._tables = None
+        self._opened.close()
 
     def expanded(self, asked: Ids, *, devices: bool) -> Ids:
         """The ids of those ``asked`` for: of users their Amplitude ids, too, and with ``devices`` their devices.
@@ -90,10 +104,7 @@ class Search:
         matcher, found, silent = Matcher(wanted), list[DayFound](), 0
         dumps, records = self._listed(self.days.layout.dumps), self._listed(self.days.layout.rejections)
         archived = [day for day, entry in dumps.items() if entry.tier == ARCHIVED]
-        told: dict[date, int] = {}
-        if wanted.known is None:
-            with tabled(self.days, self.now, self.temp_limit) as tables:
-                told = tables.counts(wanted.ids)
+        told = self._by_tables().counts(wanted.ids) if wanted.known is None else {}
         every = sorted(dumps.keys() | records.keys())
         for day in every:
             self.begins(day, len(every))
@@ -114,14 +125,14 @@ class Search:
         """The ids that stand beside ``users`` in any event or rejected line."""
         matcher, found = Matcher(Wanted(Ids(users))), [Ids()]
         dumps, records = self._listed(self.days.layout.dumps), self._listed(self.days.layout.rejections)
-        with tabled(self.days, self.now, self.temp_limit) as tables:
-            told = tables.counts(Ids(users))
-            found.append(tables.ids_of(users) if told else Ids())
+        told = self._by_tables().ids_of(users)
+        certain = set[date]() if told is None else self._by_tables().certain
+        found.append(told or Ids())
 
         def take(lines: list[bytes]) -> None:
             found.extend(ids_in(content_of(line)) for line in lines)
 
-        left = sorted(day for day, entry in dumps.items() if day not in told and entry.tier != ARCHIVED)
+        left = sorted(day for day, entry in dumps.items() if day not in certain and entry.tier != ARCHIVED)
         for day in left:
             self.begins(day, len(left))
             self._count(dumps[day], matcher, lambda lines: found.extend(map(ids_in, lines)))
@@ -134,14 +145,18 @@ class Search:
             every |= one
         return every
 
+    def _by_tables(self) -> ByTables:
+        if self._tables is None:
+            self._tables = self._opened.enter_context(tabled(self.days, self.now, self.temp_limit))
+        return self._tables
+
     def _count(self, entry: Entry, matcher: Matcher, sink: Sink | None) -> int:
         """Their events in a dump; memory does not grow with it."""
         count = size = 0
         for block in blocks(self._pieces(entry)):
             hits = matcher.hits(block)
             if hits and sink:
-                lines = block[1:-1].split(SEPARATOR)
-                sink([lines[number] for number in hits])
+                sink([block[hit.start : hit.end] for hit in hits])
             count += len(hits)
             size += len(block)
             self.progress(Step.SEARCHING, size, entry.size)

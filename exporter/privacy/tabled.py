@@ -3,41 +3,52 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from exporter.days.stored import Days
 from exporter.privacy.ids import Ids
 from exporter.tables.derive import Tables, due_tables
-from exporter.tables.people import days_of_people, ids_of_users
+from exporter.tables.people import certain_days, events_by_day, ids_of_users
 from exporter.tables.query import Archive, open_archive
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass
 class ByTables:
     """Asks the tables; where there are none, or they cannot be asked, it knows of no day."""
 
     archive: Archive | None = None
+    _certain: set[date] | None = field(default=None, init=False)
 
     def counts(self, ids: Ids) -> dict[date, int]:
         """How many events of theirs a day holds, for each day that the tables tell for certain."""
 
         def ask(archive: Archive) -> dict[date, int]:
-            found = days_of_people(archive, ids.users, ids.amplitude, ids.devices)
-            return {one.day: one.events for one in found if not one.odd}
+            found = events_by_day(archive, ids.users, ids.amplitude, ids.devices)
+            return {day: events for day, events in found.items() if day in self.certain}
 
-        return self._asked(ask) or {}
+        return (self._asked(ask) or {}) if self.certain else {}
 
-    def ids_of(self, users: frozenset[str]) -> Ids:
-        """The ids that stand beside ``users`` in the days that are told for certain, and perhaps in others."""
+    @property
+    def certain(self) -> set[date]:
+        """The days that they tell for certain."""
+        if self._certain is None:
+            self._certain = self._asked(certain_days) or set()
+        return self._certain
+
+    def ids_of(self, users: frozenset[str]) -> Ids | None:
+        """The ids that stand beside ``users`` in the days that are told for certain, and perhaps in others.
+
+        None where the tables cannot be asked.
+        """
 
         def ask(archive: Archive) -> Ids:
             numbers, devices = ids_of_users(archive, users)
             return Ids(frozenset(), frozenset(numbers), frozenset(devices))
 
-        return self._asked(ask) or Ids()
+        return self._asked(ask)
 
     def _asked[Answer](self, ask: Callable[[Archive], Answer]) -> Answer | None:
         if self.archive is None:

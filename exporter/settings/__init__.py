@@ -120,10 +120,10 @@ class Settings:
     )
     erasure_key: Annotated[str, msgspec.Meta(pattern="^[!-~]{32,200}$")] = setting(
         "EXPORT_ERASURE_KEY",
-        "of what is kept of erased people, so that no export brings them back; never changed (docs/privacy.md). "
-        "`openssl rand -base64 32` makes one",
+        "the key of what is kept of erased people, so that no export brings them back; never changed (docs/privacy.md)",
         secret=True,
-        allowed="32 characters or more, at random, as `openssl rand -base64 32` makes them",
+        allowed="32 characters or more, at random",
+        example="what `openssl rand -base64 32` prints",
     )
     erase_follow: Annotated[str, msgspec.Meta(pattern="^on$")] = setting(
         "EXPORT_ERASE_FOLLOW",
@@ -131,6 +131,7 @@ class Settings:
         "(docs/privacy.md)",
         allowed="`on`, or nothing. Amplitude's User Privacy API v2 deletes in the whole organization and is still in "
         "development: it is not followed",
+        example="on",
     )
     erase_confirm: Annotated[str, msgspec.Meta(pattern="^(ask|auto)$")] = setting(
         "EXPORT_ERASE_CONFIRM",

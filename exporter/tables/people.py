@@ -1,7 +1,6 @@
 """In which days somebody's events are, as the tables tell. What they do not tell for certain is said, too."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -18,28 +17,22 @@ _HITS = """
 (user_id IN (SELECT unnest(?::VARCHAR[])) OR amplitude_id IN (SELECT unnest(?::BIGINT[]))
 OR device_id IN (SELECT unnest(?::VARCHAR[])))
 """
-_BY_DAY = f"""
-SELECT upload_date, count(*) FILTER (WHERE coalesce({_HITS}, false)), count(*) FILTER (WHERE coalesce({_ODD}, false))
-FROM deliveries GROUP BY upload_date ORDER BY upload_date
-"""
+_BY_DAY = f"SELECT upload_date, count(*) FILTER (WHERE coalesce({_HITS}, false)) FROM deliveries GROUP BY upload_date"
+_CERTAIN = f"SELECT upload_date FROM deliveries GROUP BY upload_date HAVING NOT coalesce(bool_or({_ODD}), false)"
 _IDS = "SELECT DISTINCT amplitude_id, device_id FROM deliveries WHERE user_id IN (SELECT unnest(?::VARCHAR[]))"
 
 
-@dataclass(frozen=True)
-class OfDay:
-    """A day's events of those who were asked for, and how many events cannot be told from the columns."""
-
-    day: date
-    events: int
-    odd: int
+def certain_days(archive: Archive) -> set[date]:
+    """The days of which every event's ids can be told from the columns."""
+    return {day for (day,) in _rows(archive, _CERTAIN, [])}
 
 
-def days_of_people(
+def events_by_day(
     archive: Archive, users: Collection[str], numbers: Collection[int], devices: Collection[str]
-) -> list[OfDay]:
-    """Each day of the archive, oldest first."""
+) -> dict[date, int]:
+    """How many events of theirs each day has, as far as the columns tell."""
     given = [_texts(users), [one for one in numbers if one <= LARGEST], _texts(devices)]
-    return [OfDay(*row) for row in _rows(archive, _BY_DAY, given)]
+    return dict(_rows(archive, _BY_DAY, given))
 
 
 def ids_of_users(archive: Archive, users: Collection[str]) -> tuple[set[int], set[str]]:

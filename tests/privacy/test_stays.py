@@ -286,7 +286,8 @@ def test_a_day_of_nobody_else_is_empty(store: Store) -> None:
         exported(store, simulator, first_look())
         remember(store, every)
         result = exported(store, simulator, second_look())
-        simulator.add(Missing("*"))
+        for hour in ("03", BUSY):
+            simulator.add(Missing(hour))
         again = exported(store, simulator, second_look())
     assert (result.outcome, result.manifest.events, result.manifest.state) == (Outcome.REPLACED, 0, EMPTY)
     assert (again.outcome, again.manifest.erased) == (Outcome.UNCHANGED, result.manifest.erased)
@@ -375,3 +376,21 @@ def test_verify_without_the_key_reads_the_bytes(store: Store) -> None:
         remember(store, ids)
     assert verified(store, "") is None
     assert "people who were erased" in str(verified(store))
+
+
+def test_a_dump_that_is_gone_held_others_too(store: Store) -> None:
+    """Amplitude gives events of the erased person only: the others' are gone, and no erasure explains that."""
+    with project() as simulator:
+        lines, ids = simulator.lines(DAY), person(simulator)
+        everybody = Ids()
+        for line in others(lines, ids):
+            everybody |= ids_in(line)
+        exported(store, simulator, second_look())
+        remember(store, everybody)
+        exported(store, simulator, second_look())
+        store.delete(DUMP)
+        for hour in ("03", BUSY):
+            simulator.add(Missing(hour))
+        with pytest.raises(RetriableError, match="is gone; its manifest tells of"):
+            exported(store, simulator, second_look())
+    assert store.stat(DUMP) is None

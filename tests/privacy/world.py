@@ -38,7 +38,7 @@ from tests.kit.stopped import REPOSITORY, stopping
 
 KEY = "a-key-of-the-tests-that-nobody-can-guess"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-CONTENTS = [
+CONTENTS: list[Missing | OddLine] = [
     *(Missing(f"{hour:02}") for hour in range(24) if hour not in FULL_HOURS),
     OddLine("nan", "03", line=2),
     OddLine("lone-surrogate", "17", line=1),
@@ -88,9 +88,9 @@ def erase(
         asked = read_ids(ids, "the test")
         since, was = Snapshot.of(days), stopped(asked, kept, records)
         past = with_a_past(asked, kept, records)
-        search = Search(days, NOW, LIMIT, progress)
-        wanted = was.wanted(asked, KEY) if was else Wanted(search.expanded(asked, devices=False))
-        found = search.find(wanted)
+        with Search(days, NOW, LIMIT, progress) as search:
+            wanted = was.wanted(asked, KEY) if was else Wanted(search.expanded(asked, devices=False))
+            found = search.find(wanted)
         erasing = Erasing(
             Work(days, clock, run, progress, derive=bool(settings.tables), patience=patience), kept, records
         )
