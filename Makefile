@@ -53,6 +53,10 @@ bench: $(DEV) $(NODE)  ## measure against other ways, in one run; writes docs/be
 schemas: $(DEV)  ## write docs/schemas/ anew (the JSON that others read)
 	@$(PY) -m exporter.cli.schemas docs/schemas
 
+.PHONY: pictures
+pictures: $(DEV)  ## write README's pictures anew (needs chromium)
+	@$(PY) -m tests.pictures
+
 .PHONY: pins
 pins: $(DEV)  ## write requirements*.txt from requirements*.in; UPGRADE="--upgrade-package NAME" or "--upgrade" raises pins
 	@bash .ci/pins $(UPGRADE)

@@ -12,6 +12,7 @@ import azure.functions as func
 from exporter import report
 from exporter.app import api, asking, telemetry
 from exporter.app.chain import WITHOUT_A_WORD, Chain, advance, chains, give_up
+from exporter.app.following import follow
 from exporter.app.given import app_settings, why_not
 from exporter.app.rerun import answer_rerun
 from exporter.app.stop import ask_stop
@@ -27,8 +28,7 @@ from exporter.run import tell_coverage
 from exporter.settings import Settings, unknown_names
 from exporter.wiring import new_run, open_days, open_exporter
 
-QUEUE = "export-days"
-STORAGE = "AzureWebJobsStorage"
+QUEUE, STORAGE = "export-days", "AzureWebJobsStorage"
 DAY_SECONDS = 50 * 60  # below host.json's functionTimeout, so that a slow day fails with a reason
 DAYS = "exports/{day:minlength(7)?}"
 """The route of a day, or of none. The platform tries routes in the order of the functions' names, so without the bound
@@ -61,6 +61,7 @@ def nightly(timer: func.TimerRequest, queue: func.Out[str], context: func.Contex
             queue.set(chain.to_json())
         if coverage.never_an_event:
             log.warning(report.NEVER_AN_EVENT)
+        follow(settings, _settings, clock, run)
         log.info(report.run_queued(run, len(due), coverage.newest, sorted(set(coverage.missing) - set(due)), ledger))
 
 
@@ -96,9 +97,8 @@ def export_day(message: func.QueueMessage, queue: func.Out[str], context: func.C
 def export_day_failed(message: func.QueueMessage, queue: func.Out[str], context: func.Context) -> None:
     """Record the day that the platform gave up on, and send the rest on.
 
-    Nothing stands behind this function: a message that it fails on comes back five times and is then gone, and its
-    days with it. So where the failure cannot be recorded (wrong settings, no way to the store) it is only logged, and
-    the rest goes on all the same: a day that is not whole shows as missing, and is due, without any record.
+    A message that this fails on is gone after five times, and its days with it. So a failure that cannot be recorded is
+    only logged, and the rest goes on: a day that is not whole is due without a record.
     """
     with _operation(context):
         try:
@@ -160,10 +160,8 @@ def coverage(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
             if day:
                 return api.answer_day(days.stored(day), showing(settings))
             held = days.coverage(now)
-            if page.wanted(req.headers.get("Accept", "")):
-                return api.show_coverage(held, first, last, days, settings, now)
-            due, ledger = due_days(held, now, days.timing), days.ledger.shown(now.year)
-        return api.answer_coverage(held, first, last, due, showing(settings), ledger)
+            shown = api.show_coverage if page.wanted(req.headers.get("Accept", "")) else api.answer_coverage
+            return shown(held, first, last, days, settings, now)
 
     return _answered(req, context, answer)
 

@@ -4,12 +4,13 @@ r"""The dump's text: one JSON array, one event a line. The only code that knows 
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from exporter.archive.unzip import Events
 from exporter.errors import DamagedError
+from exporter.forget import Forget
 from exporter.report import Progress, Step, no_progress
 from exporter.store import Draft
 
@@ -66,6 +67,13 @@ class Dump:
         else:
             joined = events.text.replace(b"\n", SEPARATOR)
             self._write(events.hour, memoryview(joined)[: -len(SEPARATOR)])
+        self._progress(Step.WRITING, self.size, None)
+
+    def add_joined(self, hour: int, text: bytes | memoryview) -> None:
+        """Append events of ``hour`` that stand joined already, `SEPARATOR` between them; one at least."""
+        self._write(hour, b"[\n" if self._empty else SEPARATOR)
+        self._empty = False
+        self._write(hour, text)
         self._progress(Step.WRITING, self.size, None)
 
     def finish(self) -> None:
@@ -134,6 +142,23 @@ def blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:
                 yield b"[" + text.removeprefix(b"[\n").removesuffix(b"\n]").removesuffix(b",") + b"]"
         held = [piece[end + 1 :]]
         begun = True
+
+
+def watched(pieces: Iterable[bytes], forget: Forget, tell: Callable[[bytes], object]) -> Iterator[bytes]:
+    """The pieces of a dump as they come, and ``tell`` each event in them that is of somebody who was erased.
+
+    Where a line is longer than any event may be, nothing more is told: the dump is damaged.
+    """
+    held = b""
+    for piece in pieces:
+        if len(held) <= LONGEST_LINE:
+            end = piece.rfind(b"\n") + 1
+            if end:
+                block = b"".join((held, memoryview(piece)[:end])).replace(SEPARATOR, b"\n")
+                for line in forget(block, None)[1]:
+                    tell(line)
+            held = piece[end:] if end else held + piece
+        yield piece
 
 
 def _event(line: bytes) -> Iterator[bytes]:

@@ -16,7 +16,8 @@ from exporter.archive.columns import drift
 from exporter.archive.rejected import RejectedLines
 from exporter.archive.unzip import Tally
 from exporter.clock import Clock, Deadline
-from exporter.days.failing import on_record
+from exporter.days.erased import without_erased
+from exporter.days.failing import check_kept, on_record
 from exporter.days.manifest import Manifest, Source
 from exporter.days.publish import publish
 from exporter.days.recording import ready
@@ -35,8 +36,11 @@ from exporter.days.stored import Days
 from exporter.days.telling import tell
 from exporter.days.windows import first_hours, window_days
 from exporter.dump import Dump
-from exporter.errors import DamagedError, LostRaceError, PermanentError, RejectedError
+from exporter.errors import LostRaceError, PermanentError, RejectedError
+from exporter.forget import Forget
 from exporter.load import Loaded, Loader, Plan, load
+from exporter.privacy.filter import look
+from exporter.privacy.keyed import Kept
 from exporter.report import Progress, no_progress
 from exporter.store import ANY
 from exporter.window import HOURS_A_DAY, day_end
@@ -56,7 +60,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class Exporter:
-    """What an export works with, in run ``run_id``. ``follow`` is called when a day is whole, and raises nothing."""
+    """What an export works with, in run ``run_id``. ``follow`` is called when a day is whole, and raises nothing.
+
+    ``kept`` tells whose events are left out.
+    """
 
     client: AmplitudeClient
     days: Days
@@ -65,6 +72,7 @@ class Exporter:
     run_id: str
     progress: Progress = no_progress
     follow: Callable[[date], None] = lambda _day: None
+    kept: Kept | None = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +93,7 @@ class Attempt:
     deadline: Deadline
     stored: StoredDay
     near: Neighbours
+    forget: Forget | None
 
 
 def export_day(day: date, core: Exporter, *, force: bool = False, deadline: Deadline | None = None) -> DayExported:
@@ -101,17 +110,28 @@ def export_day(day: date, core: Exporter, *, force: bool = False, deadline: Dead
     with ExitStack() as held:
         with on_record(day, core.days, core.run_id, core.clock, lambda: HOURS_A_DAY):
             held.enter_context(core.days.lock(day, core.run_id))
-            stored = core.days.stored(day)
-            near = core.days.neighbours(stored)
-            check_source(near.source, Source(core.client.base_url), near.dump)
-            ready(core.days, stored, near, core.run_id, began)
-        plan = Plan(day, first_hours(stored, near))
-        with on_record(day, core.days, core.run_id, core.clock, lambda: plan.hours):
-            attempt = Attempt(day, force, began, deadline or Deadline(core.clock), stored, near)
-            try:
-                return _exported(attempt, plan, core)
-            except LostRaceError as error:
-                return _finished_by_another(day, core.days, error)
+        while (exported := _attempted(day, core, began, deadline or Deadline(core.clock), force=force)) is None:
+            log.info(f"{day}: somebody was erased while it was exported. It is exported once more, without them")
+        core.follow(day)
+        return exported
+
+
+def _attempted(day: date, core: Exporter, began: datetime, deadline: Deadline, *, force: bool) -> DayExported | None:
+    """Export the locked day; None if somebody was erased meanwhile, so that it has to be done again."""
+    with on_record(day, core.days, core.run_id, core.clock, lambda: HOURS_A_DAY):
+        stored = core.days.stored(day)
+        near = core.days.neighbours(stored)
+        check_source(near.source, Source(core.client.base_url), near.dump)
+        ready(core.days, stored, near, core.run_id, began)
+        erased = look(core.kept, day) if core.kept else None
+    plan = Plan(day, first_hours(stored, near))
+    with on_record(day, core.days, core.run_id, core.clock, lambda: plan.hours):
+        attempt = Attempt(day, force, began, deadline, stored, near, erased.forget if erased else None)
+        try:
+            exported = _exported(attempt, plan, core)
+        except LostRaceError as error:
+            return _finished_by_another(day, core.days, error)
+        return None if erased and erased.is_old() else exported
 
 
 def _exported(attempt: Attempt, plan: Plan, core: Exporter) -> DayExported:
@@ -122,27 +142,25 @@ def _exported(attempt: Attempt, plan: Plan, core: Exporter) -> DayExported:
         undo.callback(draft.discard)
         rejected = undo.enter_context(RejectedLines(core.limits.rejected_bytes))
         dump, tally = Dump(draft, core.progress), Tally(rejected)
-        loaded = load(plan, Loader(core.client, dump, tally, attempt.deadline, core.progress, attempt.near))
+        loader = Loader(core.client, dump, tally, attempt.deadline, core.progress, attempt.near, attempt.forget)
+        loaded = load(plan, loader)
         dump.finish()
         new = _manifest(attempt, core, loaded, dump, tally)
         _check_rejected(new, stored, rejected, core)
+        stored, new = without_erased(stored, new, attempt.forget, days)
         decision = decide(stored, new, force=attempt.force)
         manifest = publish(decision, stored, draft, rejected.open() if rejected.count else None, days, core.progress)
     tell(decision, new, stored, days.layout, core.clock.now())
-    if stored.damage and decision.outcome is Outcome.KEPT:
-        raise DamagedError(
-            f"{stored.damage}. Amplitude gives {new.events} events now, {manifest.events} are on record. Restore the "
-            "day from a backup, or force it if fewer is right"
-        )
-    core.follow(day)
+    check_kept(decision, stored, new)
     return DayExported(manifest, decision.outcome)
 
 
 def _manifest(attempt: Attempt, core: Exporter, loaded: Loaded, dump: Dump, tally: Tally) -> Manifest:
     events = {f"{hour:02}": tally.events[hour] for hour in range(HOURS_A_DAY)}
+    seen = {hour: count + tally.erased[int(hour)] for hour, count in events.items()}
     before, rejected = attempt.near.before, tally.rejected
     noted = attempt.stored.manifest.quiet_hours if attempt.stored.manifest else ()
-    quiet = {*quiet_hours(before, events, NOTED_EVENTS), *(hour for hour in noted if not events.get(hour))}
+    quiet = {*quiet_hours(before, seen, NOTED_EVENTS), *(hour for hour in noted if not seen.get(hour))}
     return Manifest(
         day=attempt.day,
         state=state_at(
@@ -150,7 +168,7 @@ def _manifest(attempt: Attempt, core: Exporter, loaded: Loaded, dump: Dump, tall
             attempt.began,
             core.days.timing.settle,
             empty=not (tally.events.total() or rejected.count),
-            held=attempt.near.gap or bool(quiet_hours(before, events, BUSY_EVENTS)),
+            held=attempt.near.gap or bool(quiet_hours(before, seen, BUSY_EVENTS)),
         ),
         dump=core.days.layout.dump(attempt.day),
         events=tally.events.total(),
@@ -174,6 +192,7 @@ def _manifest(attempt: Attempt, core: Exporter, loaded: Loaded, dump: Dump, tall
         unusual=tally.unusual,
         window_days=window_days(loaded.window_hours, attempt.stored, attempt.near, refused=loaded.refused),
         quiet_hours=tuple(sorted(quiet)),
+        erased=tally.erased.total(),
     )
 
 

@@ -20,6 +20,7 @@ from exporter.days.manifest import Source, WindowRecord
 from exporter.days.rules import Neighbours, check_source
 from exporter.dump import Dump
 from exporter.errors import BadArchiveError, PermanentError, WindowTooBigError
+from exporter.forget import Forget
 from exporter.report import Progress
 from exporter.window import HOURS_A_DAY, Window
 
@@ -69,7 +70,7 @@ class Evidence:
             BadArchiveError: it cannot be all there is.
         """
         asked = range(window.start.hour, window.start.hour + window.hours)
-        lost = [h for h in asked if found.members[h] < self.members[h] or found.events[h] < self.events[h]]
+        lost = [h for h in asked if found.members[h] < self.members[h] or found.proven[h] < self.events[h]]
         if lost:
             hours = ", ".join(f"{hour:02}" for hour in lost)
             raise BadArchiveError(f"status {status}: less in the hours {hours} now, and there was more before")
@@ -87,6 +88,7 @@ class Loader:
     deadline: Deadline
     progress: Progress
     near: Neighbours
+    forget: Forget | None = None
     evidence: Evidence = field(default_factory=Evidence)
 
 
@@ -166,7 +168,7 @@ def _load_window(tries: Tries, loader: Loader) -> WindowRecord:
 def _take_in(archive: BinaryIO, window: Window, found: Tally, loader: Loader) -> None:
     with archive:
         try:
-            for events in unzip(archive, window, found, loader.progress):
+            for events in unzip(archive, window, found, loader.progress, forget=loader.forget):
                 loader.deadline.check()
                 _check_project(found, loader)
                 loader.dump.add(events)

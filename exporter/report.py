@@ -18,7 +18,7 @@ NEVER_AN_EVENT = (
 
 
 class Step(StrEnum):
-    """The steps of an export, in their order.
+    """The steps of an export, in their order; then those of a table, and of an erasure.
 
     Before and after each effect there is one, so that a test can stop an exporter at any of them.
     """
@@ -39,6 +39,13 @@ class Step(StrEnum):
     PROVEN = "proven"
     DERIVING = "deriving"
     DERIVED = "derived"
+    SEARCHING = "searching"
+    REMEMBERED = "remembered"
+    NOTING = "noting"
+    NOTED = "noted"
+    CLEARING = "clearing"
+    PURGING = "purging"
+    PURGED = "purged"
 
 
 Progress = Callable[[Step, int, int | None], None]
@@ -140,6 +147,32 @@ def table_written(day: date, rows: int, size: int, raw: int) -> str:
 def table_failed(day: date, reason: str) -> str:
     """One line for each table that could not be made. The day is whole without it, and it is due."""
     return f"table failed: day={day} reason={' '.join(reason.split())}"
+
+
+def day_erased(day: date, events: int, rejected: int) -> str:
+    """One line for each day that an erasure has taken lines from. Of whom is told nowhere."""
+    return f"day erased: day={day} events={events} rejected={rejected}"
+
+
+def day_not_erased(day: date, reason: str) -> str:
+    """One line for each day that an erasure could not change. The erasure stays open until it can."""
+    return f"day not erased: day={day} reason={' '.join(reason.split())}"
+
+
+def erasure_ended(erasure: str, *, days: int, events: int, rejected: int, open_days: int, kept: int) -> str:
+    """The last line of an erasure; ``open_days`` are not done yet, ``kept`` old versions are not gone yet."""
+    told = f"days={days} events={events} rejected={rejected} open={open_days} old_versions={kept}"
+    return f"erasure ended: id={erasure} {told}"
+
+
+def deletions_listed(count: int, erased: int, waiting: int, left: int) -> str:
+    """One line a night about Amplitude's list of deletions: how many are ``left`` to be erased here. Nobody's id."""
+    return f"deletions listed: count={count} erased={erased} waiting={waiting} left={left}"
+
+
+def deletions_failed(reason: str) -> str:
+    """One line when the list could not be read, or followed. The next night tries again."""
+    return f"deletions failed: reason={' '.join(reason.split())}"
 
 
 def report_failed(reason: str) -> str:

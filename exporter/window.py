@@ -27,6 +27,11 @@ class Window:
         """The whole day, T00 to T23."""
         return cls(datetime.combine(day, time(), UTC), HOURS_A_DAY)
 
+    @classmethod
+    def of_hour(cls, day: date) -> "Window":
+        """The day's first hour."""
+        return cls(datetime.combine(day, time(), UTC), 1)
+
     @property
     def first(self) -> str:
         """The first hour as Amplitude spells it, e.g. ``20251106T00``."""

@@ -5,18 +5,24 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
-from exporter.clock import Clock, Gate, OpenGate
+from exporter.clock import Clock, Deadline, Gate, OpenGate
 from exporter.days.due import Timing
 from exporter.days.layout import Layout
 from exporter.days.ledger import Ledger
 from exporter.days.stored import Days
 from exporter.foreign import Foreign
+from exporter.privacy.filter import look
+from exporter.privacy.keyed import Kept
 from exporter.report import Progress, no_progress
 from exporter.settings import LEAST_TMP_MB, Settings
 from exporter.store import Store
 from exporter.store.folder import LocalStore
+
+PATIENCE = 60.0
+"""Seconds that an erasure of the night waits for a day that is being exported; it stays open until the next one."""
 
 if TYPE_CHECKING:
     from exporter.amplitude.client import AmplitudeClient
@@ -74,7 +80,14 @@ def layout_of(settings: Settings) -> Layout:
 def days_in(store: Store, settings: Settings, beside: Store | None = None) -> Days:
     """The project's days in ``store``; their ledger is there, too, or in the store ``beside``."""
     timing, layout = Timing(timedelta(hours=settings.settle_hours), settings.lookback_days), layout_of(settings)
-    return Days(store, layout, timing, Ledger(beside or store, layout.ledger), Foreign(settings.secrets))
+    kept = Kept(store, layout, settings.erasure_key)
+    ledger, foreign = Ledger(beside or store, layout.ledger), Foreign(settings.secrets)
+    return Days(store, layout, timing, ledger, foreign, lambda day: look(kept, day).forget)
+
+
+def kept_in(days: Days, settings: Settings) -> Kept:
+    """What is kept of the people who were erased from ``days``."""
+    return Kept(days.store, days.layout, settings.erasure_key)
 
 
 @contextmanager
@@ -124,7 +137,7 @@ def open_exporter(
     limits = Limits(settings.rejected_limit, settings.max_rejected_percent)
 
     with new_client(settings, clock, progress, gate) as client, open_days(settings, progress) as days:
-        core = Exporter(client, days, limits, clock, run_id, progress)
+        core = Exporter(client, days, limits, clock, run_id, progress, kept=kept_in(days, settings))
         if settings.tables or settings.report:
             core = replace(core, follow=_followed(settings, days, clock, progress))
         yield core
@@ -143,6 +156,26 @@ def _followed(settings: Settings, days: Days, clock: Clock, progress: Progress) 
             try_to_report(day, tables, clock.now(), settings.tmp_limit)
 
     return follow
+
+
+def follow_deletions(
+    settings: Settings, clock: Clock, run_id: str, progress: Progress = no_progress, seconds: float | None = None
+) -> None:
+    """Read Amplitude's list of deletions, and do what is set, in so many ``seconds``. What goes wrong is a warning."""
+    if not settings.erase_follow:
+        return
+    from exporter.amplitude.deletions import deletions  # noqa: PLC0415 - spared who does not follow
+    from exporter.privacy.book import Work  # noqa: PLC0415
+    from exporter.privacy.follow import LOOK_AHEAD, LOOK_BACK  # noqa: PLC0415
+    from exporter.run.following import Following, told  # noqa: PLC0415
+
+    today = clock.now().date()
+    deadline = Deadline(clock, None if seconds is None else clock.monotonic() + seconds)
+    with told(settings.secrets), new_client(settings, clock, progress) as client, open_days(settings, progress) as days:
+        work = Work(days, clock, run_id, progress, bool(settings.tables), PATIENCE)
+        listed = partial(deletions, client, today - LOOK_BACK, today + LOOK_AHEAD, deadline)
+        auto = settings.erase_confirm == "auto"
+        Following(listed, work, kept_in(days, settings), settings.tmp_limit, deadline, auto).follow()
 
 
 def at_once(settings: Settings) -> int:

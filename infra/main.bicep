@@ -97,6 +97,49 @@ param exportMaxRejectedPercent string = '1'
 @maxValue(4)
 param exportConcurrency int = 2
 
+@description('EXPORT_TABLES: parquet makes a table of each day that is whole. The package needs DuckDB: docs/tables.md, "In the app".')
+@allowed([
+  ''
+  'parquet'
+])
+param exportTables string = ''
+
+@description('EXPORT_REPORT: on writes report.html each night. The package needs DuckDB: docs/tables.md, "In the app".')
+@allowed([
+  ''
+  'on'
+])
+param exportReport string = ''
+
+@description('EXPORT_LEDGER_CONTAINER: the container of the ledger, in the account of the dumps. What is in it can only grow.')
+@minLength(3)
+@maxLength(63)
+param exportLedgerContainer string = 'amplitude-ledger'
+
+@description('EXPORT_SCRUB_DAYS: each final day is read again, and held against its record, once in so many nights. 0: never.')
+@minValue(0)
+@maxValue(36500)
+param exportScrubDays int = 30
+
+@description('EXPORT_ERASURE_KEY: the key of the hashes of erased ids. Goes into the vault, and needs erasure. Empty leaves the vault\'s secret as it is. Never another one while erasures are to last.')
+@secure()
+@maxLength(200)
+param exportErasureKey string = ''
+
+@description('EXPORT_ERASE_FOLLOW: on reads Amplitude\'s list of deleted people each night.')
+@allowed([
+  ''
+  'on'
+])
+param exportEraseFollow string = ''
+
+@description('EXPORT_ERASE_CONFIRM: ask proposes whom that list names, and a person erases them; auto erases them.')
+@allowed([
+  'ask'
+  'auto'
+])
+param exportEraseConfirm string = 'ask'
+
 @description('EXPORT_LOG_LEVEL. Above INFO the alerts are blind: the lines that they look for are INFO lines.')
 @allowed([
   'DEBUG'
@@ -136,6 +179,24 @@ param retentionDays int = 0
 @minValue(7)
 @maxValue(365)
 param restoreDays int = 30
+
+@description('Whether soft-deleted versions can be purged before their time by whoever has that right, which the app never has. For erasures that must not wait; docs/operations.md, "Erase a person".')
+param permanentDelete bool = false
+
+// A locked policy can be extended five times, and never be shortened or taken off: not by us, not by Microsoft.
+@description('Days from the last line of a year\'s ledger for which nobody may delete it. Can be made less only until it is locked: docs/operations.md, "Lock the ledger".')
+@minValue(1)
+@maxValue(146000)
+param ledgerRetentionDays int = 365
+
+@description('True once infra/lock-ledger.sh has locked the ledger\'s policy: Azure refuses to write a locked one, so a deployment then leaves it as it is.')
+param ledgerLocked bool = false
+
+@description('Whether a mail brings the ledger\'s newest line every Monday. Whoever keeps one can prove that nothing older was changed.')
+param ledgerMails bool = true
+
+@description('True once the vault has the secret ERASURE-KEY, or gets it now: the app then reads it.')
+param erasure bool = false
 
 @description('Who may read the dumps: object ids of Entra groups, or group:ID and user:ID. With keys off, nobody else can, not even whoever deploys. No default, so that nobody is forgotten: none, alone, means nobody.')
 param readers string[]
@@ -198,6 +259,12 @@ var texts = [
   { name: 'locationOutsideEu', value: region, may: small, form: 'the short name of a region, as eastus' }
   { name: 'environmentName', value: environmentName, may: '${mixed}-_.()', form: 'a name of azd' }
   { name: 'exportContainer', value: exportContainer, may: '${small}-', form: 'lower-case letters, digits and hyphens' }
+  {
+    name: 'exportLedgerContainer'
+    value: exportLedgerContainer
+    may: '${small}-'
+    form: 'lower-case letters, digits and hyphens'
+  }
   {
     name: 'exportPrefix'
     value: exportPrefix
@@ -306,6 +373,18 @@ var problems = concat(
       contains('-${exportContainer}-', '--')
         ? 'exportContainer: "${exportContainer}" has a hyphen at an end, or two in a row.'
         : ''
+      contains('-${exportLedgerContainer}-', '--')
+        ? 'exportLedgerContainer: "${exportLedgerContainer}" has a hyphen at an end, or two in a row.'
+        : ''
+      exportLedgerContainer == exportContainer
+        ? 'exportLedgerContainer: "${exportLedgerContainer}" is the container of the dumps, which come and go. The ledger needs one of its own.'
+        : ''
+      instanceMemoryMb == 512 && !empty('${exportTables}${exportReport}')
+        ? 'instanceMemoryMb: 512 is too little for EXPORT_TABLES and EXPORT_REPORT, which take up to 500 MB besides. Use 2048.'
+        : ''
+      (exportEraseFollow == 'on' || exportEraseConfirm == 'auto') && !erasure
+        ? 'erasure: EXPORT_ERASE_FOLLOW=on and EXPORT_ERASE_CONFIRM=auto need the key of erasures. Set EXPORT_ERASURE_KEY once, and ERASURE=true always.'
+        : ''
       empty(exportPrefix) || endsWith(exportPrefix, '/')
         ? ''
         : 'exportPrefix: "${exportPrefix}" does not end with a slash.'
@@ -340,6 +419,13 @@ var apiKey = length(split(trim(ampApiKey), inKey)) > 1
 var secretKey = length(split(trim(ampSecretKey), inKey)) > 1
   ? fail('ampSecretKey: a blank, a quote or a line end is in it.')
   : trim(ampSecretKey)
+var erasureKey = !empty(trim(exportErasureKey)) && !erasure
+  ? fail('exportErasureKey: it is given, and erasure is false. Set ERASURE=true, at this and every later deployment.')
+  : length(split(trim(exportErasureKey), inKey)) > 1
+      ? fail('exportErasureKey: a blank, a quote or a line end is in it.')
+      : !empty(trim(exportErasureKey)) && length(trim(exportErasureKey)) < 32
+          ? fail('exportErasureKey: it has less than 32 characters. "openssl rand -base64 32" makes one.')
+          : trim(exportErasureKey)
 
 // Names are computed once, and here: what-if then knows them too, and shows lifecycle, roles and readers.
 var suffix = uniqueString(resourceGroup().id)
@@ -387,6 +473,10 @@ module exportStorage 'modules/export-storage.bicep' = {
     container: exportContainer
     redundancy: exportRedundancy
     restoreDays: restoreDays
+    permanentDelete: permanentDelete
+    ledgerContainer: exportLedgerContainer
+    ledgerRetentionDays: ledgerRetentionDays
+    ledgerLocked: ledgerLocked
     protect: protect
     workspaceId: monitoring.outputs.workspaceId
   }
@@ -412,6 +502,7 @@ module vault 'modules/vault.bicep' = {
     tags: allTags
     ampApiKey: apiKey
     ampSecretKey: secretKey
+    erasureKey: erasureKey
     protect: protect
     workspaceId: monitoring.outputs.workspaceId
   }
@@ -426,8 +517,10 @@ module roles 'modules/roles.bicep' = if (assignRoles) {
     hostAccountName: hostAccountName
     exportAccountName: exportAccountName
     container: exportContainer
+    ledgerContainer: exportLedgerContainer
     dumpsRole: dumpsRole
     vaultName: keyVaultName
+    erasure: erasure
     componentName: componentName
   }
   dependsOn: [
@@ -443,6 +536,7 @@ module readerRoles 'modules/readers.bicep' = if (assignRoles) {
     readers: readerList
     exportAccountName: exportAccountName
     container: exportContainer
+    ledgerContainer: exportLedgerContainer
   }
   dependsOn: [
     exportStorage
@@ -476,6 +570,13 @@ module app 'modules/app.bicep' = {
     lookbackDays: exportLookbackDays
     maxRejectedPercent: exportMaxRejectedPercent
     concurrency: exportConcurrency
+    tables: exportTables
+    report: exportReport
+    ledgerContainer: exportLedgerContainer
+    scrubDays: exportScrubDays
+    erasure: erasure
+    eraseFollow: exportEraseFollow
+    eraseConfirm: exportEraseConfirm
     logLevel: exportLogLevel
   }
   // The app looks its keys and its storage up when it starts; it starts with the rights it needs.
@@ -492,6 +593,8 @@ module alerts 'modules/alerts.bicep' = {
     workspaceId: monitoring.outputs.workspaceId
     alertEmails: mailList
     volumeFactor: volumeFactor
+    upkeep: !empty('${exportTables}${exportReport}') || exportScrubDays > 0
+    ledgerMails: ledgerMails
   }
 }
 
@@ -505,8 +608,9 @@ module workbook 'modules/workbook.bicep' = {
 }
 
 var assignRole = 'az role assignment create --assignee-principal-type ServicePrincipal --assignee-object-id ${identity.outputs.principalId}'
-var assignReader = 'az role assignment create --role "Storage Blob Data Reader" --scope ${exportStorage.outputs.containerId}'
+var assignReader = 'az role assignment create --role "Storage Blob Data Reader"'
 var dumpsRoleId = dumpsRole == 'narrow' ? guid(resourceGroup().id, 'dumps-role') : 'Storage Blob Data Contributor'
+var ledgerRoleId = dumpsRole == 'narrow' ? guid(resourceGroup().id, 'ledger-role') : 'Storage Blob Data Contributor'
 var queues = '${hostStorage.outputs.id}/queueServices/default/queues'
 var appCommands = [
   '${assignRole} --role "Storage Blob Data Owner" --scope ${hostStorage.outputs.id}'
@@ -514,17 +618,25 @@ var appCommands = [
   '${assignRole} --role "Storage Queue Data Contributor" --scope ${queues}/export-days'
   '${assignRole} --role "Storage Queue Data Contributor" --scope ${queues}/export-days-poison'
   '${assignRole} --role "${dumpsRoleId}" --scope ${exportStorage.outputs.containerId}'
+  '${assignRole} --role "${ledgerRoleId}" --scope ${exportStorage.outputs.ledgerContainerId}'
   '${assignRole} --role "Key Vault Secrets User" --scope ${vault.outputs.id}/secrets/AMP-API-KEY'
   '${assignRole} --role "Key Vault Secrets User" --scope ${vault.outputs.id}/secrets/AMP-SECRET-KEY'
   '${assignRole} --role "Monitoring Metrics Publisher" --scope ${monitoring.outputs.componentId}'
 ]
+var erasureCommands = erasure
+  ? ['${assignRole} --role "Key Vault Secrets User" --scope ${vault.outputs.id}/secrets/ERASURE-KEY']
+  : []
+var readersOf = flatten(map(assignRoles ? [] : readerList, reader => [
+  { reader: reader, ledger: false }
+  { reader: reader, ledger: true }
+]))
 
 @description('Commands an administrator runs when assignRoles is false, for the app.')
-output missingRoles string[] = assignRoles ? [] : appCommands
+output missingRoles string[] = assignRoles ? [] : concat(appCommands, erasureCommands)
 
 @description('The same for whoever may read the dumps.')
 output missingReaderRoles string[] = [
-  for reader in (assignRoles ? [] : readerList): '${assignReader} --assignee-principal-type ${reader.kind} --assignee-object-id ${reader.id}'
+  for each in readersOf: '${assignReader} --scope ${each.ledger ? exportStorage.outputs.ledgerContainerId : exportStorage.outputs.containerId} --assignee-principal-type ${each.reader.kind} --assignee-object-id ${each.reader.id}'
 ]
 
 // Not in capitals, as azd's samples have them: Azure answers such names in another case (azurE_...), and a query finds nothing.
@@ -536,6 +648,12 @@ output appUrl string = app.outputs.url
 
 @description('Where the dumps are.')
 output dumpsUrl string = '${exportStorage.outputs.url}/${exportContainer}'
+
+@description('The container of the ledger, in the same account.')
+output ledgerContainer string = exportLedgerContainer
+
+@description('What is left to do after a deployment with PROTECT=true, once and for ever: lock the policy of the ledger.')
+output lockLedger string = protect && !ledgerLocked ? 'infra/lock-ledger.sh ${resourceGroup().name}' : ''
 
 @description('The storage account of the dumps.')
 output exportAccountName string = exportStorage.outputs.name

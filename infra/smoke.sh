@@ -76,9 +76,12 @@ explain() {
       "List the keys: az functionapp keys list --resource-group GROUP --name APP" ;;
     403) fail "The app refuses this machine." "The app is stopped, or its access restrictions shut you out." ;;
     404) fail "The app does not know /api/exports/$day: no functions are deployed, or they did not load." \
-      "Portal: the function app, Functions: there are five. None: deploy again (a 403 of that step is a role that has" \
+      "Portal: the function app, Functions: is the list empty? Deploy again (a 403 of that step is a role that has" \
       "not taken effect: repeat it). Still none: the workspace's table FunctionAppLogs says why." ;;
     400) fail "The app refuses the day $day." "$body" ;;
+    409) fail "The app is busy with what others asked for, and has not queued $day." "$body" \
+      "That is no fault of this deployment. Look at the coverage page, and call this again when it is done;" \
+      "or end it: POST $app/api/exports/stop, with the key of the function stop." ;;
     5*) fail "The app answers with status $status." "$body" \
       "The settings or the storage roles are wrong, or the roles have not taken effect yet: they take up to ten minutes." \
       "The workspace's tables AppTraces and FunctionAppLogs name what is wrong (the log stream is unreliable here);" \
@@ -129,7 +132,10 @@ done
 dump=$(text dump)
 say "OK: $day is there, $(text state), $(number events) events."
 say "  dump: ${DUMPS_URL:+${DUMPS_URL%/}/}$dump"
-if [[ $body == *'"kept":'*"$run"* ]]; then
+if [[ $body =~ \"ledger\":\ *\{\ *\"number\":\ *([0-9]+),\ *\"sha256\":\ *\"([0-9a-f]{64})\" ]]; then
+  say "  ledger: ${BASH_REMATCH[1]}:${BASH_REMATCH[2]}, a line to keep: docs/operations.md, \"Keep the head of the ledger\"."
+fi
+if [[ $body =~ \"fewer_found\":\ *\{[^}]*\"run\":\ *\"$run\" ]]; then
   say "  Amplitude has fewer events now than are stored; the stored day was kept."
 fi
 rejected=$(number rejected)

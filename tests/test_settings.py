@@ -85,6 +85,9 @@ def test_two_keys_are_enough() -> None:
         ("EXPORT_TABLES", "parquet", "tables", "parquet"),
         ("EXPORT_REPORT", "on", "report", "on"),
         ("EXPORT_SCRUB_DAYS", "0", "scrub_days", 0),
+        ("EXPORT_ERASURE_KEY", "x" * 22 + "0123456789", "erasure_key", "x" * 22 + "0123456789"),
+        ("EXPORT_ERASE_FOLLOW", "on", "erase_follow", "on"),
+        ("EXPORT_ERASE_CONFIRM", "auto", "erase_confirm", "auto"),
         ("EXPORT_SCHEDULE", "0 0 2,14 * * *", "schedule", "0 0 2,14 * * *"),
     ],
 )
@@ -133,6 +136,15 @@ WRONG: dict[str, tuple[str, str, list[str]]] = {
     "EXPORT_TABLES": ("`parquet`, or nothing", "parquet", ["csv", "PARQUET", "on"]),
     "EXPORT_REPORT": ("`on`, or nothing", "on", ["yes", "1", "parquet"]),
     "EXPORT_SCRUB_DAYS": ("a whole number from 0 to 36500", "30", ["-1", "36501", "monthly"]),
+    "EXPORT_ERASE_FOLLOW": (
+        (
+            "`on`, or nothing. Amplitude's User Privacy API v2 deletes in the whole organization and is still in "
+            "development: it is not followed"
+        ),
+        "on",
+        ["v2", "yes", "auto"],
+    ),
+    "EXPORT_ERASE_CONFIRM": ("`ask` or `auto`", "ask", ["yes", "never", "AUTO"]),
     "EXPORT_SCHEDULE": (
         "six fields with a space between them: second, minute, hour, day, month, weekday",
         "0 0 2 * * *",
@@ -148,6 +160,7 @@ JUDGED_BY_THEIR_WORDS = {
     "EXPORT_STORAGE_CONNECTION_STRING",
     "EXPORT_STORAGE_SUFFIX",
     "EXPORT_PING_URL",
+    "EXPORT_ERASURE_KEY",
 }
 """Keys, tested below; addresses: tests/security/test_addresses.py."""
 
@@ -175,6 +188,36 @@ def test_an_example_is_a_value_that_is_taken() -> None:
     """And gives settings."""
     for name, (_, example, _) in WRONG.items():
         Settings.from_mapping(KEYS | {name: example})
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "short-and-secret",
+        "s3cret",
+        "ab" * 16,
+        "hush " * 8,
+        "hüsh-hush-hush-hush-hush-hush-hush",
+        "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/hush)",
+    ],
+)
+def test_a_key_of_erased_people_is_hard_to_guess(key: str) -> None:
+    """One that is short, or no key at all, is told without a letter of it, and how one is made."""
+    (problem,) = problems(EXPORT_ERASURE_KEY=key)
+    assert problem.startswith("EXPORT_ERASURE_KEY: ")
+    assert "openssl rand -base64 32" in problem or "Key Vault reference is not resolved" in problem
+    assert key not in problem
+    assert "hush" not in problem
+
+
+def test_a_key_of_erased_people_is_a_secret() -> None:
+    """It passes no door, and stands in no text about the settings."""
+    key = base64.b64encode(bytes(range(32))).decode()
+    settings = Settings.from_mapping(KEYS | {"EXPORT_ERASURE_KEY": key})
+    assert key in settings.secrets
+    assert key not in repr(settings)
+    assert Foreign(settings.secrets)(f"a server says {key}") == "a server says ***"
+    assert Settings.from_mapping(KEYS | {"EXPORT_ERASURE_KEY": bytes(range(16)).hex()})
 
 
 def test_a_quoted_value_passes_the_door() -> None:

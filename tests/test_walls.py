@@ -124,11 +124,12 @@ def test_the_simulator_shares_nothing_with_the_exporter() -> None:
 
 
 LEVELS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "clock", "window", "report", "settings", "foreign"}),
+    frozenset({"errors", "clock", "window", "report", "settings", "foreign", "forget"}),
     frozenset({"amplitude", "archive", "store"}),
     frozenset({"dump"}),
     frozenset({"days"}),
     frozenset({"pages", "tables"}),
+    frozenset({"privacy"}),
     frozenset({"load"}),
     frozenset({"export"}),
     frozenset({"run"}),

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from requests import RequestException, Response
 from urllib3.exceptions import HTTPError
 
-from exporter.amplitude.answers import ZIP_BEGIN, Words, begins_as_zip, no_zip, words_of
+from exporter.amplitude.answers import ZIP_BEGIN, FailedRequestError, Words, begins_as_zip, no_zip, words_of
 from exporter.amplitude.connection import Timer
 from exporter.errors import WindowTooBigError
 from exporter.foreign import Foreign
@@ -62,6 +62,22 @@ class Body:
             size += len(piece)
             yield piece
             progress(Step.DOWNLOADING, size, expected)
+
+    def text(self, limit: int) -> bytes:
+        """The whole body.
+
+        Raises:
+            FailedRequestError: it has more than ``limit`` bytes.
+            RetriableError, DeadlineError: it takes too long.
+        """
+        found = bytearray()
+        while piece := self._read(PIECE):
+            self.timer.check()
+            found += piece
+            if len(found) > limit:
+                raise FailedRequestError(f"the answer has more than {limit} bytes")
+        self.timer.check()
+        return bytes(found)
 
     def _beginning(self) -> tuple[bytes, bool]:
         """The next ERROR_BODY bytes, and whether they came, or the body's own end."""

@@ -6,6 +6,7 @@ in `failures`, when a request is sent again in `retries`, how it ends in time in
 
 import logging
 import tempfile
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -29,6 +30,8 @@ from exporter.foreign.addresses import connecting
 from exporter.foreign.proxies import proxy_problems, proxy_secrets, proxy_shown
 from exporter.report import Progress, Step, no_progress
 from exporter.window import Window
+
+EXPORT_PATH = "/api/2/export"
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +105,7 @@ class AmplitudeClient:
         self._adapter = Adapter(self._timer)
         self._session = _Session()
         self._session.auth = self.keys  # so that ~/.netrc has no say
-        self._session.headers.update({"Accept": "application/zip", "Accept-Encoding": "identity"})
+        self._session.headers.update({"Accept": "application/zip, application/json", "Accept-Encoding": "identity"})
         self._session.headers["Connection"] = "close"  # no answer can ever be taken for that to another request
         self._session.mount(f"{self.base_url}/", self._adapter)
         self._open = ExitStack()
@@ -115,17 +118,26 @@ class AmplitudeClient:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
-    def tries(self, window: Window, deadline: Deadline | None = None) -> Tries:
+    def tries(self, window: Window, deadline: Deadline | None = None, name: str = "") -> Tries:
         """The budget of requests for ``window``: whatever goes wrong, `ask` is called with the same one again."""
         deadline = deadline or Deadline(self.clock)
-        return Tries(window, self.base_url, self.attempts, self.delay, deadline, gate=self.gate)
+        return Tries(window, self.base_url, self.attempts, self.delay, deadline, gate=self.gate, name=name)
 
     def ask(self, tries: Tries) -> Answer:
-        """Ask for the window until a whole body is there, or Amplitude's word that there is none.
+        """Ask for the window until a whole body is there, or Amplitude's word that there is none. Raises as `get` does.
+
+        Raises:
+            WindowTooBigError: ask for less.
+        """
+        return self.get(tries, EXPORT_PATH, tries.window.wire(), self._answer)
+
+    def get[Found](
+        self, tries: Tries, path: str, query: Mapping[str, str], read: Callable[[Body, Tries], Found]
+    ) -> Found:
+        """What ``read`` makes of the answer from ``path``, asked for as often as ``tries`` allow; it may refuse one.
 
         Raises:
             RefusedError: 401 or 403.
-            WindowTooBigError: ask for less.
             RetriableError: the budget is used up, a request took too long, or the proxy cannot be used.
             DeadlineError: the day's deadline has passed.
             PermanentError: Amplitude says why it will not answer, or the way to it has to be looked at.
@@ -133,7 +145,7 @@ class AmplitudeClient:
         while True:
             failed: ExportError
             try:
-                return self._ask_once(tries)
+                return self._get_once(tries, path, query, read)
             except FailedRequestError as error:
                 failed = error
             except (requests.RequestException, HTTPError) as error:
@@ -143,15 +155,18 @@ class AmplitudeClient:
                 raise failed
             tries.again(str(failed))
 
-    def _ask_once(self, tries: Tries) -> Answer:
+    def _get_once[Found](
+        self, tries: Tries, path: str, query: Mapping[str, str], read: Callable[[Body, Tries], Found]
+    ) -> Found:
         self.gate.wait()
         tries.deadline.check()
         tries.made += 1
-        log.info(f"asking Amplitude for window {tries.window}: request {tries.made} of {tries.total} at most")
+        log.info(f"asking Amplitude for {tries.asked}: request {tries.made} of {tries.total} at most")
         self.progress(Step.ASKING, 0, None)
         try:
-            with self._sent(tries) as response:
-                return self._answer(response, tries)
+            with self._sent(tries, path, query) as response:
+                self._timer.check()
+                return read(Body(response, self._timer, self.foreign), tries)
         except (requests.RequestException, HTTPError):
             self._timer.check()
             raise
@@ -159,13 +174,13 @@ class AmplitudeClient:
             self._timer.stop()
             self._adapter.close()
 
-    def _sent(self, tries: Tries) -> requests.Response:
-        self._timer.start(tries.deadline, tries.window)
+    def _sent(self, tries: Tries, path: str, query: Mapping[str, str]) -> requests.Response:
+        self._timer.start(tries.deadline, tries.asked)
         self._adapter.max_retries = ExportRetry(tries.left, tries=tries, timer=self._timer)
         try:
             return self._session.get(
-                f"{self.base_url}/api/2/export",
-                params=tries.window.wire(),
+                f"{self.base_url}{path}",
+                params=dict(query),
                 stream=True,
                 timeout=(self.bounds.connect, self.bounds.read),
                 proxies=self._proxies,
@@ -175,10 +190,8 @@ class AmplitudeClient:
         except OSError as error:  # the only one that requests lets through as it is
             raise no_ca_file(error, self.foreign) from None
 
-    def _answer(self, response: requests.Response, tries: Tries) -> Answer:
-        self._timer.check()
-        body = Body(response, self._timer, self.foreign)
-        if not has_data(response.status_code, body.words(), tries.window, self.base_url):
+    def _answer(self, body: Body, tries: Tries) -> Answer:
+        if not has_data(body.response.status_code, body.words(), tries.window, self.base_url):
             return NO_DATA
         with ExitStack() as undo:
             archive = undo.enter_context(tempfile.TemporaryFile())

@@ -25,7 +25,6 @@ from urllib3.util.connection import allowed_gai_family, create_connection
 
 from exporter.clock import Clock, Deadline
 from exporter.errors import ExportError, RetriableError
-from exporter.window import Window
 
 QUIET_SECONDS = 60
 """NATs, Azure's too, forget a connection that is quiet for 4 minutes. Amplitude's first byte can take longer."""
@@ -59,14 +58,14 @@ class Timer:
         self._late: ExportError = RetriableError("no request was made")
         self.fired = False
 
-    def start(self, deadline: Deadline, window: Window) -> None:
+    def start(self, deadline: Deadline, asked: str) -> None:
         """A request begins, which may take its bound, and not longer than to the deadline."""
         self.stop()
         self.fired, seconds = False, self._bounds.request
         if deadline.left() <= seconds:
             self._late = deadline.late()
         else:
-            self._late = RetriableError(f"window {window}: still not all of the answer is here after {seconds:g} s")
+            self._late = RetriableError(f"{asked}: still not all of the answer is here after {seconds:g} s")
         self._run(min(seconds, deadline.left()))
 
     def words_follow(self) -> None:

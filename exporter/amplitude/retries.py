@@ -30,7 +30,10 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Tries:
-    """The requests for one window: at most ``total``, ``made`` so far. The first wait is ``delay`` seconds."""
+    """The requests for one window: at most ``total``, ``made`` so far. The first wait is ``delay`` seconds.
+
+    ``name`` is what is asked for if that is no window; ``window`` is an hour then, so that nothing is halved.
+    """
 
     window: Window
     base_url: str
@@ -42,6 +45,12 @@ class Tries:
     broken_off: bool = False
     """Whether a body began like an archive with something in it, and did not come to its end."""
     gate: Gate = field(default_factory=OpenGate)
+    name: str = ""
+
+    @property
+    def asked(self) -> str:
+        """What is asked for, for messages."""
+        return self.name or f"window {self.window}"
 
     @property
     def left(self) -> int:
@@ -60,7 +69,7 @@ class Tries:
         """
         if not self.left:
             raise RetriableError(
-                f"window {self.window}: {self.made} requests failed, the last one because of: {reason}. "
+                f"{self.asked}: {self.made} requests failed, the last one because of: {reason}. "
                 f"Nothing of the day is visible; try again later. If this goes on, look at AMP_BASE_URL "
                 f"({self.base_url}; {REGIONS}) and at https://status.amplitude.com"
             ) from error
@@ -77,12 +86,12 @@ class Tries:
         """
         if given is not None and given > LONGEST_WAIT:
             raise RetriableError(
-                f"window {self.window}: {reason}, and Amplitude asks to wait {given:.0f} s, longer than the "
+                f"{self.asked}: {reason}, and Amplitude asks to wait {given:.0f} s, longer than the "
                 f"{LONGEST_WAIT:.0f} s this exporter waits. Try again after that time"
             )
         seconds = min(self.delay * factor * 2 ** (self.made - 1), LONGEST_WAIT) if given is None else given
         log.warning(
-            f"window {self.window}: request {self.made} of {self.total} failed ({reason}); "
+            f"{self.asked}: request {self.made} of {self.total} failed ({reason}); "
             f"the next one follows in {seconds:g} s"
         )
         self.deadline.check(wait=seconds)
@@ -147,20 +156,20 @@ class ExportRetry(Retry):
         too_many = response is not None and response.status == HTTPStatus.TOO_MANY_REQUESTS
         if response is not None:
             factor = 2 if too_many else 1
-            given = _asked_wait(response, tries.window)
+            given = _asked_wait(response, tries.asked)
         tries.wait(f"status {self.history[-1].status}", factor=factor, given=given, everybody=too_many)
         tries.made += 1
-        self._timer.start(tries.deadline, tries.window)
+        self._timer.start(tries.deadline, tries.asked)
 
 
-def _asked_wait(response: BaseHTTPResponse, window: Window) -> float | None:
+def _asked_wait(response: BaseHTTPResponse, asked_for: str) -> float | None:
     asked = response.headers.get("Retry-After")
     if asked is None:
         return None
     try:
         return seconds_asked(asked, response.headers.get("Date", ""))
     except (ValueError, OverflowError, TypeError):  # no number, no date, or a date beyond all calendars
-        log.warning(f"window {window}: Amplitude sent a Retry-After that cannot be read")
+        log.warning(f"{asked_for}: Amplitude sent a Retry-After that cannot be read")
         return None
 
 

@@ -2,20 +2,25 @@
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, ClassVar
 
 from exporter.app.asking import BadRequestError
 from exporter.days.coverage import Coverage, Row
+from exporter.days.due import due_days
+from exporter.days.erasures import Erasures
 from exporter.days.rules import StoredDay
 from exporter.days.stored import Days
 from exporter.doctor.checks import Report
 from exporter.pages import page
+from exporter.pages.frame import Frame
 from exporter.pages.rejections import read_rejections
+from exporter.pages.schedule import Schedule
 from exporter.pages.shown import Show, show_record, showing
 from exporter.settings import Settings
+from exporter.wiring import tables_of
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -60,19 +65,28 @@ Reply = Answer | Shown
 
 
 def answer_coverage(
-    coverage: Coverage, first: date, last: date, due: Sequence[date], show: Show, ledger: str = "none"
+    coverage: Coverage, first: date, last: date, days: Days, settings: Settings, now: datetime
 ) -> Answer:
     """Answer `GET /api/exports?from=&to=`: the days on record from ``first`` to ``last``, and the ledger's head."""
-    return Answer(200, show_record(coverage.plain(_between(coverage, first, last), due) | {"ledger": ledger}, show))
+    due, rows = due_days(coverage, now, days.timing), _between(coverage, first, last)
+    plain = coverage.plain(rows, due, _tables_due(coverage, days, settings)) | {"ledger": days.ledger.shown(now.year)}
+    return Answer(200, show_record(plain, showing(settings)))
 
 
 def show_coverage(coverage: Coverage, first: date, last: date, days: Days, settings: Settings, now: datetime) -> Shown:
     """The same as a page, with the places and reasons of rejected lines."""
     rows = _between(coverage, first, last)
-    place = f"{settings.container}/{settings.prefix}"
-    rejections = read_rejections(days, rows)
-    frame = page.Frame(place, now, showing(settings), days.ledger.shown(now.year))
-    return Shown(page.render(coverage, rows, rejections, days.timing, frame))
+    frame = Frame(
+        place=f"{settings.container}/{settings.prefix}",
+        now=now,
+        show=showing(settings),
+        schedule=Schedule.parse(settings.schedule),
+        served=True,
+        tables_due=_tables_due(coverage, days, settings),
+        ledger=days.ledger.shown(now.year),
+        erasures=Erasures.of(days).newest(page.MOST_ERASURES),
+    )
+    return Shown(page.render(coverage, rows, read_rejections(days, rows), days.timing, frame))
 
 
 def answer_day(stored: StoredDay, show: Show) -> Answer:
@@ -110,6 +124,11 @@ def answer_error(error: Exception) -> Answer:
         return Answer(error.status, {"error": str(error)})
     log.error(f"the request could not be answered: {error}")
     return Answer(500, {"error": str(error)})
+
+
+def _tables_due(coverage: Coverage, days: Days, settings: Settings) -> list[date] | None:
+    """The days without a table of theirs; None where none is asked for."""
+    return tables_of(days).due(coverage) if settings.tables else None
 
 
 def _between(coverage: Coverage, first: date, last: date) -> list[Row]:

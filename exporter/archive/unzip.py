@@ -10,14 +10,15 @@ from dataclasses import dataclass, field
 from io import SEEK_END
 from typing import BinaryIO
 
-from exporter.archive.careful import Checked, check_lines
+from exporter.archive.careful import Checked, check_lines, examine
 from exporter.archive.columns import Columns
 from exporter.archive.dates import add_days, count_days
 from exporter.archive.fast import FastPath, fast_path
 from exporter.archive.lines import LongLineError, whole_lines
-from exporter.archive.members import Allowance, hours_named, inflate, members
+from exporter.archive.members import Allowance, Member, hours_named, inflate, members
 from exporter.archive.rejected import RejectedLines
 from exporter.errors import BadArchiveError
+from exporter.forget import Forget
 from exporter.report import Progress, Step, no_progress
 from exporter.window import Window
 
@@ -54,7 +55,8 @@ class Tally:
 
     ``members`` and ``projects`` hold all that the archive's directory names before the first member is read: that much
     is known of an archive that turns out to be damaged. ``events`` are counted by hour, ``event_days`` by date.
-    ``proven`` events were in members that were read to their end.
+    ``proven`` events were in members that were read to their end; with ``erased`` ones, the events of erased people,
+    which are in no other figure.
     ``unusual`` events are legal JSON that loaders stumble over, see `exporter.archive.unusual`.
     """
 
@@ -62,6 +64,7 @@ class Tally:
     members: Counter[int] = field(default_factory=Counter)
     events: Counter[int] = field(default_factory=Counter)
     proven: Counter[int] = field(default_factory=Counter)
+    erased: Counter[int] = field(default_factory=Counter)
     event_days: dict[str, int] = field(default_factory=dict)
     projects: set[str] = field(default_factory=set)
     columns: Columns = field(default_factory=Columns)
@@ -72,13 +75,14 @@ class Tally:
         self.members += window.members
         self.events += window.events
         self.proven += window.proven
+        self.erased += window.erased
         add_days(self.event_days, window.event_days)
         self.projects |= window.projects
         self.columns.add(window.columns)
         self.unusual += window.unusual
 
 
-def unzip(
+def unzip(  # noqa: PLR0913 - three of them are each one thing that a caller may choose, by name
     archive: BinaryIO,
     window: Window,
     tally: Tally,
@@ -86,10 +90,12 @@ def unzip(
     *,
     bounds: Bounds = BOUNDS,
     fast: FastPath | None = None,
+    forget: Forget | None = None,
 ) -> Iterator[Events]:
     """Yield the events of ``archive`` in order of hour, part and line; count and reject on the way into ``tally``.
 
     ``fast`` is the fast path (default: the usual one). Neither it nor the block of ``bounds`` changes the result.
+    ``forget`` takes lines out before anything of them is counted, if anybody is to be forgotten.
 
     Raises:
         BadArchiveError: the archive is not whole, not sound, or not of this window.
@@ -106,19 +112,19 @@ def unzip(
     tally.members.update(member.hour for member in found)
     tally.projects.update(member.project for member in found)
     for member in found:
-        lines = _Lines(member.name, tally, fast)
+        lines = _Lines(member, tally, fast, forget)
         for text, count in lines.events(inflate(archive, member, allowance, bounds.block), bounds.line):
             tally.events[member.hour] += count
             yield Events(member.hour, text, count)
-        tally.proven[member.hour] = tally.events[member.hour]
+        tally.proven[member.hour] = tally.events[member.hour] + tally.erased[member.hour]
         progress(Step.UNZIPPING, archive.tell(), size)
 
 
 class _Lines:
     """The lines of one member."""
 
-    def __init__(self, member: str, tally: Tally, fast: FastPath) -> None:
-        self._member, self._tally, self._fast = member, tally, fast
+    def __init__(self, member: Member, tally: Tally, fast: FastPath, forget: Forget | None) -> None:
+        self._member, self._hour, self._tally, self._fast, self._forget = member.name, member.hour, tally, fast, forget
         self._seen = 0  # lines so far, blank ones too
 
     def events(self, pieces: Iterator[bytes], longest: int) -> Iterator[tuple[bytes, int]]:
@@ -134,6 +140,9 @@ class _Lines:
 
     def _check(self, block: bytes) -> tuple[bytes, int]:
         """Count the events of ``block`` and their dates, and keep what is none aside."""
+        if self._forget:
+            block, erased = self._forget(block, self._hour)
+            self._tally.erased[self._hour] += sum(not examine(line.removesuffix(b"\r"))[1] for line in erased)
         if not self._seen:
             self._tally.columns.note(memoryview(block)[: block.index(b"\n")])
         days: dict[str, int] = {}

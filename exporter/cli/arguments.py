@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from exporter import __version__
+from exporter.cli.arguments_of_people import erase, find
 from exporter.cli.call import YESTERDAY, Ago, Named
 from exporter.cli.help import HELP
 from exporter.window import parse_day
@@ -211,6 +212,9 @@ OPTIONS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "tables": _tables,
     "sql": _sql,
     "report": _report,
+    "find": find,
+    "erase": erase,
+    "erasures": _add_json,
     "simulate": _simulate,
     "demo": lambda _: None,
 }

@@ -8,15 +8,15 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 
 from exporter.cli.call import DONE, FAILED, Call
-from exporter.cli.check import problems
 from exporter.cli.logs import log_to_console
 from exporter.cli.results import doctor_document, ledger_state, status_document, verify_document
 from exporter.cli.show import print_json, print_ledger, print_status, print_table, print_verified, printable
 from exporter.days.chain import Head
+from exporter.days.check import problems
 from exporter.days.coverage import Coverage, Row
 from exporter.days.due import due_days
 from exporter.days.stored import Days
@@ -50,7 +50,7 @@ def _status(call: Call) -> int:
         tables_due = tables_of(days).due(coverage) if settings.tables else None
         rows, ledger = _asked(call, coverage), ledger_state(days.ledger, now.year)
         if arguments.html:
-            _write_page(arguments.html, coverage, days, settings, now)
+            _write_page(call, coverage, days, settings, tables_due)
     found = problems(coverage, now, arguments.by, days.timing) if arguments.check else None
     due = due_days(coverage, now, days.timing)
     if arguments.json:
@@ -83,16 +83,29 @@ def _print_check(found: Sequence[tuple[date, str]], broken: Sequence[str], *, qu
         print("All is well.")
 
 
-def _write_page(path: Path, coverage: Coverage, days: Days, settings: Settings, now: datetime) -> None:
+def _write_page(
+    call: Call, coverage: Coverage, days: Days, settings: Settings, tables_due: Sequence[date] | None
+) -> None:
     """The coverage page, in one step: whoever looks at the file sees the old page or the new one."""
-    from exporter.pages.page import Frame, render  # noqa: PLC0415 - see above
+    from exporter.days.erasures import Erasures  # noqa: PLC0415 - see above
+    from exporter.pages.frame import Frame  # noqa: PLC0415 - see above
+    from exporter.pages.page import MOST_ERASURES, render  # noqa: PLC0415 - see above
     from exporter.pages.rejections import read_rejections  # noqa: PLC0415 - see above
     from exporter.pages.shown import showing  # noqa: PLC0415 - see above
 
+    path = Path(call.arguments.html)
     remote = settings.storage_url or settings.storage_connection_string
     place = f"{settings.container}/{settings.prefix}" if remote else f"{settings.data_dir}/{settings.prefix}"
-    head = days.ledger.shown(now.year)
-    rejections, frame = read_rejections(days, coverage.rows), Frame(place, now, showing(settings), head)
+    now, rejections = call.clock.now(), read_rejections(days, coverage.rows)
+    frame = Frame(
+        place,
+        now,
+        showing(settings),
+        program=call.program,
+        tables_due=tables_due,
+        ledger=days.ledger.shown(now.year),
+        erasures=Erasures.of(days).newest(MOST_ERASURES),
+    )
     making = path.with_name(f".{path.name}.new")
     try:
         making.write_text(render(coverage, coverage.rows, rejections, days.timing, frame), encoding="utf-8")
@@ -190,6 +203,12 @@ def _report(call: Call) -> int:
     return write_report(call)
 
 
+def _people(call: Call) -> int:
+    from exporter.cli import erasing, finding  # noqa: PLC0415 - these commands only
+
+    return {"find": finding.find, "erase": erasing.erase, "erasures": erasing.erasures}[call.arguments.command](call)
+
+
 def _demo(call: Call) -> int:
     from exporter.cli.demo import demo  # noqa: PLC0415 - this command only
 
@@ -205,4 +224,7 @@ COMMANDS: dict[str, Callable[[Call], int]] = {
     "tables": _tables,
     "sql": _sql,
     "report": _report,
+    "find": _people,
+    "erase": _people,
+    "erasures": _people,
 }

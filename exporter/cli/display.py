@@ -31,8 +31,10 @@ WORDS = {
     Step.WRITING: "write",
     Step.COMMITTING: "commit",
     Step.PROVING: "prove",
+    Step.SEARCHING: "search",
+    Step.PURGING: "purge",
 }
-IN_BYTES = frozenset({Step.DOWNLOADING, Step.UNZIPPING, Step.WRITING})
+IN_BYTES = frozenset({Step.DOWNLOADING, Step.UNZIPPING, Step.WRITING, Step.SEARCHING})
 LAST_LINES = 6
 BAR = 24
 SEPARATOR, CLOCK = " - ", slice(11, 19)

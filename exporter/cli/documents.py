@@ -13,6 +13,7 @@ from msgspec import Meta
 from exporter.days.coverage import Row
 
 VERSION: Literal[1] = 1
+OfAnExport = Literal["written", "replaced", "unchanged", "kept", "empty"]
 
 
 class Document(msgspec.Struct, kw_only=True):
@@ -27,10 +28,7 @@ class Exported(msgspec.Struct, kw_only=True):
     """A day that is whole now."""
 
     day: Annotated[date, Meta(description="UTC")]
-    outcome: Annotated[
-        Literal["written", "replaced", "unchanged", "kept", "empty"],
-        Meta(description="what the export did to the stored day"),
-    ]
+    outcome: Annotated[OfAnExport, Meta(description="what the export did to the stored day")]
     state: Annotated[Literal["provisional", "final", "empty"], Meta(description="as in the manifest")]
     dump: Annotated[str, Meta(description="the name of the file or blob")]
     events: Annotated[int, Meta(description="in the dump")]

@@ -23,7 +23,7 @@ from exporter.export import Exporter
 from exporter.run import RunResult, Stop, Team, due_exported, export_days, export_side_by_side
 from exporter.settings import Settings
 from exporter.window import yesterday_of
-from exporter.wiring import at_once, new_run, open_days, open_exporter, share_of
+from exporter.wiring import at_once, follow_deletions, new_run, open_days, open_exporter, share_of
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +71,7 @@ def _run(call: Call) -> int:
                 result = work.side_by_side(due, days)
                 if not result.stopped:
                     try_to_scrub(days, work.settings.scrub_days, work.run_id, call.clock)
+                    follow_deletions(work.settings, call.clock, work.run_id)
                 return result
 
             return due_exported(days, call.clock, exported)

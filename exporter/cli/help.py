@@ -23,7 +23,9 @@ WORK = (
 )
 LOGS = ("EXPORT_LOG_DIR", "EXPORT_LOG_DAYS", "EXPORT_LOG_LEVEL")
 TABLES = ("EXPORT_TABLES", "EXPORT_REPORT")
-EXPORTS = (*AMPLITUDE, *STORE, *WORK, *LOGS, *TABLES, "EXPORT_PING_URL")
+ERASED = "EXPORT_ERASURE_KEY"
+FROM_AMPLITUDE = (*AMPLITUDE, "EXPORT_MAX_ATTEMPTS", "EXPORT_DELAY_SECONDS", ERASED)
+EXPORTS = (*AMPLITUDE, *STORE, *WORK, *LOGS, *TABLES, "EXPORT_PING_URL", ERASED)
 LOOKS = (*STORE, "EXPORT_SETTLE_HOURS", "EXPORT_LOOKBACK_DAYS", "EXPORT_LOG_LEVEL")
 RESULTS = "0 done, 1 a day failed or is held by another run, 2 wrong usage or settings, 130 interrupted"
 
@@ -77,7 +79,7 @@ HELP = {
         "looked at again in the lookback. Made for cron.",
         (("", "what is due"), ("--quiet", "the same from cron: says nothing unless something is wrong")),
         RESULTS,
-        (*EXPORTS, "EXPORT_CONCURRENCY", "EXPORT_SCRUB_DAYS"),
+        (*EXPORTS, "EXPORT_CONCURRENCY", "EXPORT_SCRUB_DAYS", "EXPORT_ERASE_FOLLOW", "EXPORT_ERASE_CONFIRM"),
     ),
     "backfill": Help(
         "export the days of a range that are not final yet, oldest first",
@@ -125,7 +127,7 @@ HELP = {
         "(requirements-tables.txt).",
         (("", "every whole day"), ("--from 5-days-ago --to yesterday", "five days")),
         "0 done, 1 a table could not be made, 2 wrong usage or settings, 130 interrupted",
-        (*(name for name in LOOKS if name != "EXPORT_LOG_LEVEL"), *LOGS),
+        (*(name for name in LOOKS if name != "EXPORT_LOG_LEVEL"), *LOGS, ERASED),
     ),
     "sql": Help(
         "ask the archive in SQL: views events, sessions, people, daily (docs/tables.md)",
@@ -143,6 +145,44 @@ HELP = {
         (("--out report.html", "for a browser"), ("--out ~/www/amplitude.html", "where a web server finds it")),
         "0 done, 2 wrong usage or settings, 130 interrupted",
         (*LOOKS, "EXPORT_TMP_LIMIT_MB"),
+    ),
+    "find": Help(
+        "find a person in every day: how many events, and the events themselves",
+        "Find people by their ids, which come from a file or from standard input, never from arguments: user_id=..., "
+        "amplitude_id=... or device_id=..., one a line. Of a user the Amplitude ids are found first. Reads only.",
+        (
+            ("--ids ids.txt", "in which days, and how many"),
+            ("--ids ids.txt --out events.jsonl", "and their events, in a file of its owner's"),
+        ),
+        "0 done, 1 a day could not be read, 2 wrong usage or settings, 130 interrupted",
+        (*LOOKS, "EXPORT_TMP_LIMIT_MB", "EXPORT_LOG_DIR", "EXPORT_LOG_DAYS", *FROM_AMPLITUDE),
+    ),
+    "erase": Help(
+        "erase a person from every day, for good",
+        "Find people by their ids, ask once, and take their lines out of every day: events, rejected lines, tables, "
+        "old versions. No later export brings them back. Interrupted or not: call it again, and it goes on. "
+        "docs/privacy.md has the procedure.",
+        (
+            ("--ids ids.txt --reason ticket-4711 --dry-run", "what would be erased"),
+            ("--ids ids.txt --reason ticket-4711", "asks, and erases"),
+            ("--from-amplitude --reason ticket-4711", "whom Amplitude has deleted, and who is still here"),
+        ),
+        "0 done, 1 a day is not done yet or the answer was no, 2 wrong usage or settings, 130 interrupted",
+        (
+            *LOOKS,
+            "EXPORT_TMP_LIMIT_MB",
+            "EXPORT_LOG_DIR",
+            "EXPORT_LOG_DAYS",
+            "EXPORT_TABLES",
+            *FROM_AMPLITUDE,
+        ),
+    ),
+    "erasures": Help(
+        "list what was erased: when, why, which days, what remains until when",
+        "List the erasures on record, oldest first. No record names a person.",
+        (("", "all of them"), ("--json", "the same for programs, with every day")),
+        "0 done, 2 wrong usage or settings",
+        STORE,
     ),
     "simulate": Help(
         "serve a simulated Amplitude Export API on this machine",

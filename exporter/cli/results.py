@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
@@ -15,6 +15,7 @@ from exporter.cli.documents import (
     Exports,
     Failed,
     LedgerState,
+    OfAnExport,
     Problem,
     Read,
     StatusDocument,
@@ -36,7 +37,7 @@ def exports_of(result: "RunResult") -> Exports:
         done=[
             Exported(
                 day=done.manifest.day,
-                outcome=done.outcome.value,
+                outcome=cast("OfAnExport", done.outcome.value),
                 state=done.manifest.state,
                 dump=done.manifest.dump,
                 events=done.manifest.events,

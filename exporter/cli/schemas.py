@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from exporter.cli.documents import DoctorDocument, ExportDocument, StatusDocument, TablesDocument, VerifyDocument
+from exporter.cli.documents_of_people import ErasuresDocument, FindDocument
 from exporter.days.manifest import FORMAT, OPTIONAL, Failure, Manifest
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -33,6 +34,8 @@ TOLD: dict[str, tuple[str, str, type]] = {
     "verify": ("`verify --json`", "", VerifyDocument),
     "doctor": ("`doctor --json`", "", DoctorDocument),
     "tables": ("`tables --json`", "", TablesDocument),
+    "find": ("`find --json`", "", FindDocument),
+    "erasures": ("`erasures --json`", "", ErasuresDocument),
     "manifest": (
         "The manifest of a day",
         OF_MANIFESTS,
@@ -70,6 +73,7 @@ MANIFEST = {
     "unusual": "events that are legal JSON and that loaders stumble over",
     "window_days": "days in a row that this window size worked for",
     "quiet_hours": "hours that had many events the day before, and none here",
+    "erased": "events of erased people that are not in the dump, as far as is known",
     "fewer_found": "a later export that found fewer events, and left the day as it was",
     "ledger": "the ledger's line about the day: its number, and the SHA-256 of its bytes (docs/ledger.md)",
 }

@@ -4,7 +4,8 @@ import csv
 import json
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import Any
 
 from exporter.cli.call import DONE, Call
@@ -16,6 +17,7 @@ from exporter.tables.query import Answer, Archive, open_archive
 from exporter.wiring import open_days, tables_of
 
 PROMPT = "sql> "
+_NUMBERS = (int, float, Decimal, type(None))
 
 
 def sql(call: Call) -> int:
@@ -78,7 +80,17 @@ def _show(answer: Answer, call: Call) -> None:
     elif call.arguments.json:
         print("[" + ",\n ".join(_documents(answer)) + "]")
     else:
-        print_table(answer.names, [["" if cell is None else str(cell) for cell in row] for row in answer.rows])
+        columns = [
+            _column(name, cells) for name, cells in zip(answer.names, zip(*answer.rows, strict=True), strict=False)
+        ]
+        print_table(answer.names, zip(*columns, strict=True))
+
+
+def _column(name: str, cells: Sequence[Any]) -> list[str]:
+    """A column as text: numbers on the right, as they are, since an id has no separators."""
+    texts = ["" if cell is None else str(cell) for cell in cells]
+    width = max(map(len, (name, *texts))) if all(isinstance(cell, _NUMBERS) for cell in cells) else 0
+    return [text.rjust(width) for text in texts]
 
 
 def _documents(answer: Answer) -> Iterator[str]:

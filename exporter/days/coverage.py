@@ -148,6 +148,9 @@ class Coverage:
         """The row of ``day``; an empty one where nothing is known."""
         return next((row for row in self.rows if row.day == day), Row(day))
 
-    def plain(self, rows: Sequence[Row], due: Sequence[date]) -> dict[str, object]:
-        """The coverage for JSON: ``rows`` of it, and the days that are due."""
-        return {"newest": self.newest, "missing": self.missing, "due": due, "days": [row.plain() for row in rows]}
+    def plain(
+        self, rows: Sequence[Row], due: Sequence[date], tables_due: Sequence[date] | None = None
+    ) -> dict[str, object]:
+        """The coverage for JSON: ``rows`` of it, and the days that are due; None where no tables are asked for."""
+        told = {"newest": self.newest, "missing": self.missing, "due": due, "tables_due": tables_due}
+        return told | {"days": [row.plain() for row in rows]}

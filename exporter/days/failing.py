@@ -8,8 +8,12 @@ from datetime import date
 
 from exporter import report
 from exporter.clock import Clock
+from exporter.days.erased import still_there
+from exporter.days.manifest import Manifest
+from exporter.days.rules import Decision, Outcome, StoredDay
 from exporter.days.stored import Days
 from exporter.errors import (
+    DamagedError,
     DayHeldError,
     ExportError,
     LostRaceError,
@@ -41,6 +45,24 @@ def on_record(day: date, days: Days, run_id: str, clock: Clock, hours: Callable[
         if not isinstance(error, OtherSourceError | LostRaceError):
             _record(day, days, error, hours(), run_id, clock)
         raise
+
+
+def check_kept(decision: Decision, stored: StoredDay, new: Manifest) -> None:
+    """A day that was left as it is, since an export gave fewer events than are there: is that well?
+
+    Raises:
+        DamagedError: it is damaged, or holds events of people who were erased.
+    """
+    manifest = decision.manifest
+    if decision.outcome is not Outcome.KEPT:
+        return
+    if stored.erased:
+        raise DamagedError(still_there(manifest.dump, sum(stored.erased.values())))
+    if stored.damage:
+        raise DamagedError(
+            f"{stored.damage}. Amplitude gives {new.events} events now, {manifest.events} are on record. Restore the "
+            "day from a backup, or force it if fewer is right"
+        )
 
 
 @contextmanager

@@ -33,18 +33,25 @@ def hours_noted(text: str) -> dict[str, int] | None:
     return {hour: int(count) for hour, _, count in (part.partition(":") for part in text.split(" "))}
 
 
+def less(had: Mapping[str, int], erased: Mapping[str, int]) -> dict[str, int]:
+    """Events per hour without those that are ``erased``; what cannot be told by the hour makes no hour less."""
+    total = sum(erased.values())
+    return {hour: max(0, has - (total if hour == ALL_DAY else erased.get(hour, 0))) for hour, has in had.items()}
+
+
 def hours_of(events: Iterable[bytes], day: date) -> dict[str, int]:
     """Count events by the hour of their ``server_upload_time``; as one figure if any of them does not tell it."""
     counts: Counter[str] = Counter()
     try:
         for event in events:
-            counts[_hour_of(event, day)] += 1
+            counts[hour_of(event, day)] += 1
     except DamagedError:  # what has been counted so far is there
         counts[ALL_DAY] += 1
     return {ALL_DAY: counts.total()} if counts[ALL_DAY] else dict(counts)
 
 
-def _hour_of(line: bytes, day: date) -> str:
+def hour_of(line: bytes, day: date) -> str:
+    """The hour of ``day`` that an event was uploaded in; ALL_DAY if it does not tell one."""
     try:
         time = _times(line).server_upload_time
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

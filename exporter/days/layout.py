@@ -15,6 +15,8 @@ LOCKS = "locks/"
 STOP = "stops/last.json"
 TABLES = "parquet/"
 MERGED = "merged/"
+ERASURES = "erasures/"
+KEYED = "erasures/keyed/"
 REPORT = "report.html"
 LEDGER = "ledger/"
 DUMP_CENTURY = "20"
@@ -135,6 +137,34 @@ class Layout:
     def merged(self) -> str:
         """What the names of Amplitude's exports of merged ids start with, where somebody has put them there."""
         return f"{self.prefix}{MERGED}"
+
+    def erasure(self, erasure: str) -> str:
+        """What was asked, and what became of it; nobody's id."""
+        return f"{self.prefix}{ERASURES}{erasure}.json"
+
+    @property
+    def erasures(self) -> str:
+        """What the names of all records of erasures start with."""
+        return f"{self.prefix}{ERASURES}"
+
+    def erasure_of(self, name: str) -> str:
+        """The id of the erasure whose record has this name, "" when it is none's."""
+        found = re.fullmatch(r"([A-Za-z0-9-]{1,80})\.json", name.removeprefix(self.erasures), re.ASCII)
+        return found[1] if found else ""
+
+    @property
+    def rejections(self) -> str:
+        """What the names of all rejected lines start with."""
+        return f"{self.prefix}{REJECTED}"
+
+    def keyed(self, erasure: str) -> str:
+        """Keyed hashes of the ids of an erasure, so that nobody comes back."""
+        return f"{self.prefix}{KEYED}{erasure}.json"
+
+    @property
+    def keyed_ids(self) -> str:
+        """What the names of all records of keyed hashes start with."""
+        return f"{self.prefix}{KEYED}"
 
     def table_day(self, name: str) -> date | None:
         """The day whose table has this name, or None when it is no table's."""

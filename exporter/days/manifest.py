@@ -27,9 +27,7 @@ SETTLED = frozenset({FINAL, EMPTY})
 """The states of a day that may be loaded: nothing more is expected."""
 DAMAGED = DamagedError.kind
 """The kind of a failure record that tells of stored bytes which do not fit their manifest."""
-
-OPTIONAL = ("fewer_found", "ledger")  # fields that a manifest may lack
-
+OPTIONAL = ("fewer_found", "ledger", "erased")  # fields that a manifest may lack
 State = Annotated[Literal["provisional", "final", "empty"], msgspec.Meta(description="provisional, final or empty")]
 Day = Annotated[date, msgspec.Meta(description="a date like 2025-11-06")]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**62, description="a whole number of 0 or more")]
@@ -86,6 +84,7 @@ class Manifest:
     that of the rejected lines as they are stored ("" without any). ``unusual`` counts events that are legal JSON and
     that loaders stumble over. ``window_days`` counts the days in a row that the window size worked for
     (below 1: a doubled one was refused).
+    ``erased`` counts events of erased people that are not in the dump, as far as is known, and in no other figure.
     ``quiet_hours`` had many events the day before and have none. ``fewer_found`` is set when a later export found
     fewer events and left the day as it was.
     """
@@ -114,13 +113,14 @@ class Manifest:
     unusual: Count = 0
     window_days: Annotated[int, msgspec.Meta(ge=-1000, le=100_000)] = 1
     quiet_hours: tuple[Hour, ...] = ()
+    erased: Count = 0
     fewer_found: FewerFound | None = None
     ledger: LedgerLine | None = None
     format: int = FORMAT
 
     def to_json(self) -> bytes:
         """The document as it is stored: UTF-8, indented, in the order of the fields."""
-        found = {name: value for name, value in asdict(self).items() if value is not None or name not in OPTIONAL}
+        found = {name: value for name, value in asdict(self).items() if value or name not in OPTIONAL}
         document = {"format": FORMAT} | {"bytes" if name == "size" else name: value for name, value in found.items()}
         return (json.dumps(document | {"format": FORMAT}, indent=1, default=_plain, ensure_ascii=False) + "\n").encode()
 

@@ -46,7 +46,8 @@ def publish(
         restate(manifest, days)
         raise
     progress(Step.PROVEN, 0, None)
-    if stored.failure and not (stored.damage and decision.outcome is Outcome.KEPT):
+    keeps_failure = Outcome.KEPT if stored.damage else Outcome.ERASED  # which is no export: a failed one is due still
+    if stored.failure and decision.outcome is not keeps_failure:
         store.delete(layout.failure(stored.day))
     return manifest
 

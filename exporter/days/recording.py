@@ -22,6 +22,7 @@ CAUSES: dict[Outcome, Cause] = {
     Outcome.WRITTEN: "written",
     Outcome.REPLACED: "replaced",
     Outcome.EMPTY: "empty",
+    Outcome.ERASED: "erased",
 }
 
 log = logging.getLogger(__name__)

@@ -1,14 +1,15 @@
 """What an export may do about a stored day. Pure: no store, no clock."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from urllib.parse import urlsplit
 
 from exporter.days.facts import Facts, proves
-from exporter.days.hours import ALL_DAY
+from exporter.days.hours import ALL_DAY, less
 from exporter.days.manifest import EMPTY, FINAL, PROVISIONAL, SETTLED, Failure, Manifest, Source, State
+from exporter.days.refusing import gone, unproven
 from exporter.errors import OtherSourceError, RetriableError
 from exporter.store import Entry
 from exporter.window import day_end
@@ -22,13 +23,17 @@ QUIET_DAYS = timedelta(days=7)
 
 
 class Outcome(StrEnum):
-    """What an export did to the stored day. The values stand in log lines that infra/ queries for."""
+    """What became of the stored day: ERASED by an erasure, all others by an export.
+
+    The values stand in log lines that infra/ queries for.
+    """
 
     WRITTEN = "written"
     REPLACED = "replaced"
     UNCHANGED = "unchanged"
     KEPT = "kept"
     EMPTY = "empty"
+    ERASED = "erased"
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,8 @@ class StoredDay:
 
     ``unproven`` are the events per hour of a dump that no manifest proves, left by an exporter that was stopped
     between the two. ``damage`` says what does not fit, "" if nothing is known of any. ``hashed``: the dump's bytes were
-    read, and are those of the manifest.
+    read, and are those of the manifest. ``erased`` are the events per hour of people who were erased, in a dump that
+    somebody restored.
     """
 
     day: date
@@ -48,6 +54,7 @@ class StoredDay:
     unproven: Mapping[str, int] | None = None
     damage: str = ""
     hashed: bool = False
+    erased: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def whole(self) -> bool:
@@ -150,14 +157,14 @@ def decide(stored: StoredDay, new: Manifest, *, force: bool) -> Decision:
     """
     old = stored.manifest
     if stored.dump is None:
-        if old and old.events and not new.events:
-            raise RetriableError(_gone(old))
+        if old and not new.events and old.events > max(0, new.erased - old.erased):
+            raise RetriableError(gone(old.dump, old.events))
         return Decision(Outcome.WRITTEN if new.events else Outcome.EMPTY, new, writes_dump=True)
-    had = _had(stored)
+    had = had_by(stored)
     fewer = hours_with_fewer(had, new)
     if fewer and (not force or not new.events):
         if stored.unproven is not None or old is None:
-            raise RetriableError(_unproven(stored.dump.name, had, new.events))
+            raise RetriableError(unproven(stored.dump.name, had, new.events))
         return Decision(Outcome.KEPT, _noted(old, new), writes_dump=False, fewer=fewer)
     if old and old.rejected and not new.events and not new.rejected:  # an answer that cannot say whose it is
         return Decision(Outcome.KEPT, _noted(old, new), writes_dump=False)
@@ -189,24 +196,13 @@ def _noted(stored: Manifest, new: Manifest) -> Manifest:
     return replace(stored, fewer_found={"events": new.events, "run": new.run, "at": new.finished_at})
 
 
-def _had(stored: StoredDay) -> Mapping[str, int]:
-    """The events per hour that the day had: by its manifest, by a dump that no manifest proves, the more of both."""
+def had_by(stored: StoredDay) -> Mapping[str, int]:
+    """The events per hour that the day had: by its manifest, by a dump that no manifest proves, the more of both.
+
+    Those of erased people do not count: what goes with them is meant to go.
+    """
     by_manifest = stored.manifest.event_hours() if stored.manifest else {}
-    unproven = dict(stored.unproven or {})
+    if stored.manifest and (stored.hashed or proves(stored.dump, Facts.of(stored.manifest))):
+        by_manifest = less(by_manifest, stored.erased)
+    unproven = less(stored.unproven or {}, stored.erased)
     return {hour: max(by_manifest.get(hour, 0), unproven.get(hour, 0)) for hour in by_manifest | unproven}
-
-
-def _gone(old: Manifest) -> str:
-    return (
-        f"{old.dump} is gone; its manifest tells of {old.events} events, and Amplitude has nothing now. Restore it, or "
-        "delete the manifest if the day is to be empty"
-    )
-
-
-def _unproven(name: str, had: Mapping[str, int], gives: int) -> str:
-    has = sum(count for hour, count in had.items() if hour != ALL_DAY) or had.get(ALL_DAY, 0)
-    return (
-        f"{name} and its manifest do not fit, as when an exporter was stopped between the two, and tell of {has} "
-        f"events; Amplitude gives {gives} now (fewer in all, or in an hour). Try again later, force the day if fewer "
-        "is right, or delete the dump if the day is to be empty"
-    )

@@ -18,6 +18,7 @@ from exporter.days.rules import Neighbours, StoredDay
 from exporter.dump import lines, read_back
 from exporter.errors import ExportError, OtherSourceError, PermanentError
 from exporter.foreign import Foreign
+from exporter.forget import ForgetOn, nothing
 from exporter.store import ANY, Entry, Store
 from exporter.window import OLDEST, days_of, yesterday_of
 
@@ -33,7 +34,8 @@ log = logging.getLogger(__name__)
 class Days:
     """The days of one project in ``store``, named by ``layout``; ``timing`` says when they are due.
 
-    ``ledger`` lists every change to them. ``foreign`` is the door that stored sentences pass when they are read.
+    ``ledger`` lists every change to them. ``foreign`` is the door that stored sentences pass when they are read;
+    ``forget_on`` tells what of a day is to be forgotten, for those who read its dump.
     """
 
     store: Store
@@ -41,6 +43,7 @@ class Days:
     timing: Timing
     ledger: Ledger
     foreign: Foreign = field(default=Foreign(), repr=False, compare=False)
+    forget_on: ForgetOn = field(default=nothing, repr=False, compare=False)
 
     @property
     def records(self) -> Records:

@@ -1,16 +1,21 @@
 """Read dumps back and hold them against their manifests."""
 
 import hashlib
+import logging
 from dataclasses import dataclass, replace
 from datetime import date
 
 from exporter.days.audit import Audit
+from exporter.days.erased import still_there
 from exporter.days.manifest import Manifest
 from exporter.days.stored import Days
-from exporter.dump import read_back
+from exporter.dump import read_back, watched
 from exporter.errors import LostRaceError, OtherSourceError, PermanentError
+from exporter.forget import Forget
 
 MISSING = "no manifest: the day is missing. Export it"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -75,17 +80,29 @@ def _verified(day: date, days: Days) -> Verified:
         return Verified(day, 0, 0, read.damage or MISSING, damaged=bool(read.damage))
     if days.store.stat(manifest.dump) is None:
         return Verified(day, 0, 0, f"{manifest.dump} is not there. Export the day again")
-    dump = read_back(days.store.stream(manifest.dump))
+    pieces, erased, forget = days.store.stream(manifest.dump), list[int](), _forget(day, days)
+    dump = read_back(watched(pieces, forget, lambda _line: erased.append(1)) if forget else pieces)
     if (dump.sha256, dump.size, dump.events) != (manifest.sha256, manifest.size, manifest.events):
         problem = (
             f"{manifest.dump} has {dump.events} events, {dump.size} bytes and SHA-256 {dump.sha256}; its manifest says "
             f"{manifest.events}, {manifest.size} and {manifest.sha256}. Restore it, or export the day again"
         )
         return Verified(day, dump.events, dump.size, problem, damaged=True)
+    if erased:
+        return Verified(day, dump.events, dump.size, still_there(manifest.dump, len(erased)), damaged=True)
     rejected = _rejected_problem(manifest, days)
     return Verified(
         day, dump.events, dump.size, rejected, damaged=rejected is not None, manifest=None if rejected else manifest
     )
+
+
+def _forget(day: date, days: Days) -> Forget | None:
+    """What the day must not hold. Where that cannot be told, the bytes can be read back all the same."""
+    try:
+        return days.forget_on(day)
+    except PermanentError as error:
+        log.warning(f"{day}: whether it holds events of people who were erased is not looked at: {error}")
+        return None
 
 
 def _rejected_problem(manifest: Manifest, days: Days) -> str | None:

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from exporter.doctor.found import FAILED, OK, Check
+from exporter.privacy.keyed import Kept
 from exporter.settings import Settings
 from exporter.wiring import days_in, layout_of, open_stores
 
-PLACE = ("identity", "container", "write", "delete", "ledger")
+PLACE = ("identity", "container", "write", "delete", "ledger", "erasures")
 CONTENT = b"written by `doctor`, and may be deleted\n"
 
 
@@ -38,6 +39,19 @@ def check_place(settings: Settings, run: str, year: int) -> Iterator[Check]:
         yield Check(
             "ledger", OK, f"its last line is {head}" if head else "there is none yet: the first export begins it"
         )
+        yield Check("erasures", OK, _erasures(Kept(store, layout_of(settings), settings.erasure_key)))
+
+
+def _erasures(kept: Kept) -> str:
+    """Whether exports can leave out those who were erased.
+
+    Raises:
+        PermanentError: they cannot: the key is missing or another, or a record is damaged.
+    """
+    count = kept.check()
+    if not count:
+        return "nobody was erased so far" + ("" if kept.key else "; before somebody is, set EXPORT_ERASURE_KEY")
+    return f"the key is that of what is kept of erased people ({count} records)"
 
 
 def _identity(settings: Settings) -> str:

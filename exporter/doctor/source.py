@@ -83,7 +83,7 @@ def _ask(settings: Settings, clock: Clock) -> _Answer:
     with _Session() as session:
         session.auth = (settings.api_key, settings.secret_key)  # so that ~/.netrc has no say
         session.mount(f"{settings.base_url}/", Adapter(timer))
-        timer.start(Deadline(clock), HOUR)
+        timer.start(Deadline(clock), f"window {HOUR}")
         try:
             with session.get(
                 f"{settings.base_url}/api/2/export",

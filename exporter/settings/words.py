@@ -14,6 +14,7 @@ LONGEST_SHOWN = 60
 """Characters of a wrong value, or of a name, that are shown."""
 BLOB_SUFFIXES = ("blob.core.windows.net", "blob.core.chinacloudapi.cn", "blob.core.usgovcloudapi.net")
 """Of Azure's public cloud, China's and the US government's."""
+_LEAST_DIFFERENT = 10  # characters of a key that is made at random; 32 hexadecimal digits nearly always have more
 _WHOLE_SUFFIX = 2  # parts: one alone would be a whole zone
 
 
@@ -51,6 +52,13 @@ def key_problem(name: str, value: str, *, needed: bool) -> str:
     if needed and not value:
         return f"{name} is missing. Put it into .env or the environment (Amplitude: Settings, Projects)"
     return ""
+
+
+def erasure_key_problem(name: str, value: str) -> str:
+    """What is wrong with the key of what is kept of erased people; nothing of it is quoted."""
+    if value and len(set(value)) < _LEAST_DIFFERENT:
+        return f"{name}: it is too easy to guess. Make one with `openssl rand -base64 32`"
+    return key_problem(name, value, needed=bool(value))
 
 
 def source_problem(name: str, url: str) -> str:

@@ -1,6 +1,7 @@
 """An Amplitude Export API on loopback, deterministic and scriptable: the demo's and the tests' source."""
 
 from exporter.simulator.contents import Content, Missing, OddKind, OddLine, Resized
+from exporter.simulator.deletions import Deletion, OnDeletions
 from exporter.simulator.faults import (
     ALWAYS,
     ONCE,
@@ -22,10 +23,12 @@ __all__ = [
     "FAULT_NAMES",
     "ONCE",
     "Content",
+    "Deletion",
     "Fault",
     "Missing",
     "OddKind",
     "OddLine",
+    "OnDeletions",
     "Request",
     "Resized",
     "Simulator",

@@ -7,7 +7,7 @@ import random
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from http import HTTPStatus
@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 from exporter.simulator.answers import NO_DATA, ZIP, Answer, page, refused, scripted_answer
 from exporter.simulator.archive import write_archive
 from exporter.simulator.contents import Content, Missing, OddLine, Resized
+from exporter.simulator.deletions import DELETIONS_PATH, Deletion, Deletions, OnDeletions
 from exporter.simulator.events import Events
 from exporter.simulator.faults import Fault, Spoilt, Wire, meant_for
 from exporter.simulator.hours import MOST_HOURS, between, parsed
@@ -86,6 +87,7 @@ class Simulator:
             Events(seed, project, events_per_hour), contents, clock, timedelta(hours=lag_hours), oddities
         )
         self._faults = list(faults)
+        self._deletions = Deletions()
         self._under_way = 0
         self._lock = threading.Lock()
 
@@ -98,9 +100,11 @@ class Simulator:
     def __exit__(self, *_: object) -> None:
         self._server.stop()
 
-    def add(self, scripted: Fault | Content) -> None:
-        """Script one more fault or change of contents, behind those already there."""
-        if isinstance(scripted, OddLine | Resized | Missing):
+    def add(self, scripted: Fault | Content | Deletion | OnDeletions) -> None:
+        """Script one more fault, change of contents, or somebody who is deleted, behind those already there."""
+        if isinstance(scripted, Deletion | OnDeletions):
+            self._deletions.add(scripted)
+        elif isinstance(scripted, OddLine | Resized | Missing):
             self._source.add(scripted)
         else:
             with self._lock:
@@ -122,8 +126,8 @@ class Simulator:
         try:
             url = urlsplit(target)
             query = {name: values[0] for name, values in parse_qs(url.query).items()}
-            first, last = query.get("start", ""), query.get("end", "")
-            answer, fault = self._answer(url.path, first, last, authorization)
+            first, last = (query.get(name, query.get(f"{name}_day", "")) for name in ("start", "end"))
+            answer, fault = self._answer(url.path, query, authorization)
             status = 0 if answer.wire and answer.wire.kind == "closed" else answer.status
             request = Request(first, last, int(status), url.path, fault, answer.length)
             # Noted before the first byte is sent: who has an answer finds its request in the list.
@@ -139,20 +143,21 @@ class Simulator:
     def _answer(
         self,
         path: str,
-        first: str,
-        last: str,
+        query: Mapping[str, str],
         authorization: str | None,
     ) -> tuple[Answer, Fault | None]:
         """Decide on an answer: path, credentials, window, script and contents, in this order."""
-        if path != EXPORT_PATH:
+        if path not in (EXPORT_PATH, DELETIONS_PATH):
             return page(HTTPStatus.NOT_FOUND), None
         if not authorization:
             return refused(HTTPStatus.UNAUTHORIZED, "Missing or malformed credentials"), None
         keys = f"{self.api_key}:{self.secret_key}"
         if authorization != f"Basic {base64.b64encode(keys.encode()).decode()}":
             return refused(HTTPStatus.FORBIDDEN, "Invalid API Key"), None
+        if path == DELETIONS_PATH:
+            return self._deletions.answer(query, time.time())
         try:
-            window = _window(first, last)
+            window = _window(query.get("start", ""), query.get("end", ""))
         except ValueError as error:
             return refused(HTTPStatus.BAD_REQUEST, str(error)), None
         fault = self._take(window)

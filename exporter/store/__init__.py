@@ -18,12 +18,25 @@ ANY = "*"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One object as a listing shows it; ``metadata`` is None where the store has none."""
+    """One object as a listing shows it; ``metadata`` is None where the store has none, ``tier`` "" likewise."""
 
     name: str
     size: int
     etag: str
     metadata: Mapping[str, str] | None = None
+    tier: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Remaining:
+    """What can still be brought back of an object's past: so many old ``versions``, at most so many ``days`` longer.
+
+    ``days`` is None where there are none, or the store does not say. ``why`` is the store's word for what kept them.
+    """
+
+    versions: int = 0
+    days: int | None = None
+    why: str = ""
 
 
 def too_large(name: str, size: int) -> DamagedError:
@@ -95,6 +108,12 @@ class Store(Protocol):
 
     def delete(self, name: str) -> None:
         """Remove an object, for good when this returns; harmless if it is not there."""
+
+    def purge(self, name: str) -> Remaining:
+        """Remove what the store keeps of an object beside what it is now: old versions, and what was deleted.
+
+        As far as the store allows, and whoever asks may; what is left is told, and no error.
+        """
 
     def list(self, prefix: str, most: int | None = None) -> Iterator[Entry]:
         """The objects whose names start with ``prefix``, in order of name; one that is locked has ``lease: leased``.

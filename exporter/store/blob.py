@@ -12,12 +12,13 @@ from azure.storage.blob import BlobClient, BlobProperties, ContainerClient
 
 from exporter.errors import DamagedError
 from exporter.report import Progress, Step, no_progress
-from exporter.store import ANY, LARGEST_READ, Entry, gone, too_large
+from exporter.store import ANY, LARGEST_READ, Entry, Remaining, gone, too_large
 from exporter.store.blob_account import Account, open_container, open_containers
 from exporter.store.blob_append import append_lines
 from exporter.store.blob_draft import BlobDraft, content_settings
 from exporter.store.blob_errors import explained, headers_of, if_there
 from exporter.store.blob_lease import LEASE_SECONDS, leased
+from exporter.store.blob_past import purge
 from exporter.store.names import checked, checked_prefix, is_name
 
 LARGEST_PAGE = 5000
@@ -116,6 +117,11 @@ class BlobStore:
         with self._explained():
             if_there(self._blob(name).delete_blob)
 
+    def purge(self, name: str) -> Remaining:
+        """See Store."""
+        with self._explained():
+            return purge(self._container, checked(name))
+
     def list(self, prefix: str, most: int | None = None) -> Iterator[Entry]:
         """See Store."""
         start, page = checked_prefix(prefix), most or LARGEST_PAGE
@@ -183,4 +189,4 @@ def _entry(blob: BlobProperties) -> Entry:
     metadata.pop("lease", None)  # only a lease says so
     if blob.lease.state == "leased":
         metadata["lease"] = "leased"
-    return Entry(str(blob.name), int(blob.size or 0), f'"{etag}"', metadata)
+    return Entry(str(blob.name), int(blob.size or 0), f'"{etag}"', metadata, str(blob.blob_tier or ""))

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from exporter.errors import LostRaceError
 from exporter.report import Progress, Step, no_progress
-from exporter.store import LARGEST_READ, Entry, gone, too_large
+from exporter.store import LARGEST_READ, Entry, Remaining, gone, too_large
 from exporter.store.folder_append import append_lines, length_of_lines
 from exporter.store.folder_draft import LocalDraft
 from exporter.store.folder_files import etag_of, open_folder, opened_folder
@@ -74,6 +74,11 @@ class LocalStore:
         with contextlib.suppress(FileNotFoundError), opened_folder(self._folder, below) as folder:
             os.unlink(own, dir_fd=folder)
             os.fsync(folder)  # else a power cut brings it back
+
+    def purge(self, name: str) -> Remaining:
+        """See Store; a folder keeps nothing."""
+        checked(name)
+        return Remaining()
 
     def list(self, prefix: str, most: int | None = None) -> Iterator[Entry]:
         """See Store."""

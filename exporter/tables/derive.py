@@ -12,8 +12,10 @@ from datetime import date, datetime, timedelta
 
 from exporter import report
 from exporter.days.coverage import Coverage, Row
+from exporter.days.erased import still_there
 from exporter.days.manifest import Manifest
 from exporter.days.stored import Days
+from exporter.dump import watched
 from exporter.errors import DamagedError, ExportError, StoreError, UnexpectedError
 from exporter.report import Progress, Step, no_progress
 from exporter.store import Entry
@@ -65,9 +67,9 @@ class Tables:
         """Make the table of ``day``; None where it is there.
 
         Raises:
-            DamagedError: the day is not whole, or its dump is not what its manifest says.
+            DamagedError: the day is not whole, its dump is not what its manifest says, or holds erased people's events.
             LostRaceError: somebody else made it meanwhile.
-            PermanentError: DuckDB is not there, or made a mistake.
+            PermanentError: DuckDB is not there, or made a mistake; or it cannot be told who was erased.
             StoreError: the store cannot be reached.
         """
         manifest = self.days.manifest(day).manifest
@@ -77,12 +79,17 @@ class Tables:
         there = self.days.store.stat(name)
         if there and self._source(there) == manifest.sha256:
             return None
+        forget, erased = self.days.forget_on(day), list[int]()
         self.progress(Step.DERIVING, 0, None)
         draft = self.days.store.draft(name, there.etag if there else None)
         try:
             dump = self.days.store.stream(manifest.dump)
+            if forget:
+                dump = watched(dump, forget, lambda _line: erased.append(1))
             made = write_table(dump, lambda content: draft.write(0, content), self.progress)
             _check(made, manifest)
+            if erased:
+                raise DamagedError(f"{still_there(manifest.dump, len(erased))}. No table is made of it")
             draft.commit({SOURCE: made.sha256, "events": str(made.rows), "raw": str(made.raw)})
         finally:
             draft.discard()

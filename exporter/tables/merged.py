@@ -1,7 +1,7 @@
 """People whom Amplitude has merged: its "merged IDs" export, where somebody has put it beside the days."""
 
 import gzip
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -48,6 +48,24 @@ def merged_in(days: Days, database: "DuckDBPyConnection") -> None:
             "INSERT INTO merged_ids SELECT unnest(?::BIGINT[]), unnest(?::BIGINT[])",
             [list(latest), list(latest.values())],
         )
+
+
+def merged_with(numbers: Collection[int], days: Days) -> set[int]:
+    """Amplitude ids that are the same people's as ``numbers``, these included: who was merged, and into whom.
+
+    Raises:
+        PermanentError: a file is not what Amplitude exports.
+    """
+    beside: dict[int, set[int]] = {}
+    for one, into, _ in _merges(days):
+        beside.setdefault(one, set()).add(into)
+        beside.setdefault(into, set()).add(one)
+    found, ahead = set(numbers), list(numbers)
+    while ahead:
+        new = beside.get(ahead.pop(), set()) - found
+        found |= new
+        ahead += new
+    return found
 
 
 def _merges(days: Days) -> Iterator[tuple[int, int, Any]]:

@@ -13,7 +13,7 @@ var contributor = 'b24988ac-6180-42a0-ab88-20f7382dd24c'
 var accessAdministrator = 'f58310d9-a9f6-439a-9e8d-f62e7b41a168'
 var reader = 'acdd72a7-3385-48ef-bd42-f606fba81ae7'
 var blobDataReader = '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1'
-// Of modules/roles.bicep: Storage Blob Data Owner, Queue, Table and Blob Data Contributor, the narrow role, Key Vault Secrets
+// Of modules/roles.bicep: Storage Blob Data Owner, Queue, Table and Blob Data Contributor, the two narrow roles, Key Vault Secrets
 // User, Monitoring Metrics Publisher. A test holds the list to what is deployed.
 var appRoles = [
   'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
@@ -21,6 +21,7 @@ var appRoles = [
   '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3'
   'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
   guid(resourceGroup().id, 'dumps-role')
+  guid(resourceGroup().id, 'ledger-role')
   '4633458b-17de-408a-b874-0445c86b69e6'
   '3913510d-42f4-4e42-8a64-420c390055eb'
 ]

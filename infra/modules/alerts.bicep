@@ -1,4 +1,4 @@
-// Five alerts on the lines that the exporter logs. Each costs about half a dollar a month at these frequencies.
+// Seven alerts on the lines that the exporter logs, and one mail a week that is none: the ledger's newest line. Each costs about half a dollar a month at these frequencies.
 // A rule sees 48 hours at most (Azure Monitor's bound), and windows come from a closed list: times are exact inside the queries.
 
 @description('Region.')
@@ -18,6 +18,12 @@ param alertEmails string[]
 
 @description('How many times off from the days before is too far.')
 param volumeFactor int
+
+@description('Whether there is work behind the exports: tables, a report, reading days back.')
+param upkeep bool
+
+@description('Whether a mail brings the ledger\'s newest line every Monday.')
+param ledgerMails bool
 
 resource people 'Microsoft.Insights/actionGroups@2023-01-01' = {
   name: 'alerts-${name}'
@@ -254,6 +260,140 @@ resource volume 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = {
           timeAggregation: 'Maximum'
           operator: 'GreaterThan'
           threshold: volumeFactor
+        }
+      ]
+    }
+    actions: {
+      actionGroups: [
+        people.id
+      ]
+    }
+  }
+}
+
+// Also when the day was exported again since: whoever wants to know that a day was changed wants to know it then, too.
+resource dayDamaged 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = {
+  name: 'day-damaged-${name}'
+  location: location
+  tags: tags
+  kind: 'LogAlert'
+  properties: {
+    displayName: 'Amplitude exporter: a stored day, or the ledger, is damaged'
+    description: 'A stored day, its record or the ledger was changed by something else than the exporter, or is broken. Day is empty for the ledger. docs/operations.md: "A day is damaged".'
+    severity: 1
+    enabled: true
+    autoMitigate: true
+    scopes: [
+      workspaceId
+    ]
+    evaluationFrequency: 'PT1H'
+    windowSize: 'P1D'
+    skipQueryValidation: true
+    criteria: {
+      allOf: [
+        {
+          query: '''
+            AppTraces
+            | where Message startswith "day damaged: day=" or Message startswith "ledger broken: reason="
+            | extend Day = extract("day=([0-9-]{10})", 1, Message), Reason = extract(" reason=(.+)", 1, Message)
+            | summarize Found = count(), LastSeen = max(TimeGenerated) by Day, Reason
+          '''
+          timeAggregation: 'Count'
+          operator: 'GreaterThan'
+          threshold: 0
+        }
+      ]
+    }
+    actions: {
+      actionGroups: [
+        people.id
+      ]
+    }
+  }
+}
+
+resource upkeepFailed 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = if (upkeep) {
+  name: 'upkeep-failed-${name}'
+  location: location
+  tags: tags
+  kind: 'LogAlert'
+  properties: {
+    displayName: 'Amplitude exporter: a table, the report or reading back failed'
+    description: 'The days are exported. A table is not there, the report is of the night before, or final days could not be read back; Day is empty for the latter two. docs/operations.md: "A table failed".'
+    severity: 3
+    enabled: true
+    autoMitigate: true
+    scopes: [
+      workspaceId
+    ]
+    evaluationFrequency: 'PT1H'
+    windowSize: 'P1D'
+    skipQueryValidation: true
+    criteria: {
+      allOf: [
+        {
+          query: '''
+            AppTraces
+            | where Message startswith "table failed: day=" or Message startswith "report failed: reason=" or Message startswith "scrub failed: reason="
+            | extend What = extract("^([a-z]+) failed", 1, Message), Day = extract("day=([0-9-]{10})", 1, Message), Reason = extract(" reason=(.+)", 1, Message)
+            | summarize Failures = count(), arg_max(TimeGenerated, Reason) by What, Day
+          '''
+          timeAggregation: 'Count'
+          operator: 'GreaterThan'
+          threshold: 0
+        }
+      ]
+    }
+    actions: {
+      actionGroups: [
+        people.id
+      ]
+    }
+  }
+}
+
+// Looked at once a day, and not resolved by itself: one mail on a Monday, and none that takes it back.
+resource ledgerHead 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = if (ledgerMails) {
+  name: 'ledger-head-${name}'
+  location: location
+  tags: tags
+  kind: 'LogAlert'
+  properties: {
+    displayName: 'Amplitude exporter: keep this mail (the ledger\'s newest line)'
+    description: 'Nothing is wrong. Ledger is NUMBER:HASH of the newest line: whoever keeps this mail can prove later that no stored day was changed before it. docs/operations.md: "Keep the head of the ledger".'
+    severity: 4
+    enabled: true
+    autoMitigate: false
+    scopes: [
+      workspaceId
+    ]
+    evaluationFrequency: 'P1D'
+    windowSize: 'P1D'
+    skipQueryValidation: true
+    criteria: {
+      allOf: [
+        {
+          query: '''
+            AppTraces
+            | where Message startswith "run queued: run=" or Message startswith "run ended: run=" or Message startswith "run summary: newest="
+            | extend Ledger = extract(" ledger=([0-9]+:[0-9a-f]{64})", 1, Message)
+            | where isnotempty(Ledger)
+            | summarize arg_max(TimeGenerated, Ledger)
+            | where isnotempty(Ledger) and dayofweek(now()) == 1d
+          '''
+          timeAggregation: 'Count'
+          // A mail does not show the rows that were found, but the values of dimensions.
+          dimensions: [
+            {
+              name: 'Ledger'
+              operator: 'Include'
+              values: [
+                '*'
+              ]
+            }
+          ]
+          operator: 'GreaterThan'
+          threshold: 0
         }
       ]
     }

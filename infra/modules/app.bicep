@@ -75,6 +75,27 @@ param maxRejectedPercent string
 @description('Chains that a backfill makes.')
 param concurrency int
 
+@description('Whether, and as what, each day becomes a table.')
+param tables string
+
+@description('Whether a report is written each night.')
+param report string
+
+@description('The container of the ledger.')
+param ledgerContainer string
+
+@description('How many nights it takes to read each final day again.')
+param scrubDays int
+
+@description('Whether the vault has a key of erasures.')
+param erasure bool
+
+@description('Whether Amplitude\'s list of deleted people is read.')
+param eraseFollow string
+
+@description('Whether they are erased without asking.')
+param eraseConfirm string
+
 @description('What is logged.')
 param logLevel string
 
@@ -177,6 +198,14 @@ resource settings 'Microsoft.Web/sites/config@2025-03-01' = {
     EXPORT_LOOKBACK_DAYS: string(lookbackDays)
     EXPORT_MAX_REJECTED_PERCENT: maxRejectedPercent
     EXPORT_CONCURRENCY: string(concurrency)
+    EXPORT_TABLES: tables
+    EXPORT_REPORT: report
+    EXPORT_LEDGER_CONTAINER: ledgerContainer
+    EXPORT_SCRUB_DAYS: string(scrubDays)
+    // A reference to a secret that is not there would be taken for the key itself.
+    EXPORT_ERASURE_KEY: erasure ? '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/ERASURE-KEY)' : ''
+    EXPORT_ERASE_FOLLOW: eraseFollow
+    EXPORT_ERASE_CONFIRM: eraseConfirm
     EXPORT_LOG_LEVEL: logLevel
   }
 }

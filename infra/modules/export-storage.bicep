@@ -18,6 +18,18 @@ param redundancy string
 @description('Days for which an overwritten or deleted blob can be brought back.')
 param restoreDays int
 
+@description('Whether soft-deleted versions can be purged before their time.')
+param permanentDelete bool
+
+@description('The container of the ledger.')
+param ledgerContainer string
+
+@description('Days from the last line of a year\'s ledger for which nobody may delete it.')
+param ledgerRetentionDays int
+
+@description('Whether the ledger\'s policy is locked already, and left as it is.')
+param ledgerLocked bool
+
 @description('Whether a lock keeps the account from being deleted.')
 param protect bool
 
@@ -55,6 +67,7 @@ resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2025-06-01' = {
     deleteRetentionPolicy: {
       enabled: true
       days: restoreDays
+      allowPermanentDelete: permanentDelete
     }
     containerDeleteRetentionPolicy: {
       enabled: true
@@ -68,6 +81,28 @@ resource dumps 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-0
   name: container
   properties: {
     publicAccess: 'None'
+  }
+}
+
+// One line for each change of a stored day, in append blobs, a blob a year. In a container of its own, because a policy holds
+// for a whole container, and days are looked at, and written, a second time.
+resource ledger 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' = {
+  parent: blobs
+  name: ledgerContainer
+  properties: {
+    publicAccess: 'None'
+  }
+}
+
+// Nothing in it is changed or deleted; append blobs may be made, and grow at their end. It is made unlocked: locking is no
+// property that a template can set, and cannot be undone. infra/lock-ledger.sh does it. A container's own policy needs no
+// versions of blobs, and no support of versions by the policy, which would not know protected appends.
+resource onlyAppends 'Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies@2025-06-01' = if (!ledgerLocked) {
+  parent: ledger
+  name: 'default'
+  properties: {
+    immutabilityPeriodSinceCreationInDays: ledgerRetentionDays
+    allowProtectedAppendWrites: true
   }
 }
 
@@ -114,3 +149,6 @@ output url string = 'https://${account.name}.blob.${environment().suffixes.stora
 
 @description('Resource id of the container: the scope of whoever reads or writes dumps.')
 output containerId string = dumps.id
+
+@description('Resource id of the ledger\'s container.')
+output ledgerContainerId string = ledger.id

@@ -75,7 +75,7 @@ resource rules 'Microsoft.Storage/storageAccounts/managementPolicies@2025-06-01'
             }
           }
         }
-        // A day goes whole, its manifest and rejected lines with it: a manifest without its dump would count as missing.
+        // A day goes whole, its manifest, its rejected lines and its table with it: a manifest without its dump would count as missing.
         {
           enabled: retentionDays > 0
           name: 'days-go'
@@ -90,6 +90,7 @@ resource rules 'Microsoft.Storage/storageAccounts/managementPolicies@2025-06-01'
                 '${root}manifests/'
                 '${root}rejected/'
                 '${root}failures/'
+                '${root}parquet/'
               ]
             }
             actions: {

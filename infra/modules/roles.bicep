@@ -12,11 +12,17 @@ param exportAccountName string
 @description('The container of the dumps.')
 param container string
 
-@description('builtIn, or narrow: the role of dumps-role.bicep.')
+@description('The container of the ledger.')
+param ledgerContainer string
+
+@description('builtIn, or narrow: the roles of dumps-role.bicep.')
 param dumpsRole string
 
 @description('The vault with the Amplitude keys.')
 param vaultName string
+
+@description('Whether the vault has a key of erasures.')
+param erasure bool
 
 @description('The Application Insights component.')
 param componentName string
@@ -25,8 +31,9 @@ var blobDataOwner = 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
 var queueDataContributor = '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
 var tableDataContributor = '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3'
 var blobDataContributor = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
-// The same name as in dumps-role.bicep.
+// The same names as in dumps-role.bicep.
 var dumpsRoleId = dumpsRole == 'narrow' ? guid(resourceGroup().id, 'dumps-role') : blobDataContributor
+var ledgerRoleId = dumpsRole == 'narrow' ? guid(resourceGroup().id, 'ledger-role') : blobDataContributor
 var secretsUser = '4633458b-17de-408a-b874-0445c86b69e6'
 var metricsPublisher = '3913510d-42f4-4e42-8a64-420c390055eb'
 
@@ -63,6 +70,11 @@ resource dumps 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-0
   name: container
 }
 
+resource ledger 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' existing = {
+  parent: exportBlobs
+  name: ledgerContainer
+}
+
 resource vault 'Microsoft.KeyVault/vaults@2025-05-01' existing = {
   name: vaultName
 }
@@ -75,6 +87,11 @@ resource apiKey 'Microsoft.KeyVault/vaults/secrets@2025-05-01' existing = {
 resource secretKey 'Microsoft.KeyVault/vaults/secrets@2025-05-01' existing = {
   parent: vault
   name: 'AMP-SECRET-KEY'
+}
+
+resource erasureKey 'Microsoft.KeyVault/vaults/secrets@2025-05-01' existing = {
+  parent: vault
+  name: 'ERASURE-KEY'
 }
 
 resource component 'Microsoft.Insights/components@2020-02-02' existing = {
@@ -136,7 +153,19 @@ resource dumpsWriter 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-// Reading the two secrets, whatever else may once be in the vault.
+// The ledger: the built-in role could do more, and the container's policy lets it append and nothing else. The narrow one has
+// no other right.
+resource ledgerWriter 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  scope: ledger
+  name: guid(ledger.id, principalId, ledgerRoleId)
+  properties: {
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', ledgerRoleId)
+  }
+}
+
+// Reading the secrets, whatever else may once be in the vault.
 resource apiKeyReader 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   scope: apiKey
   name: guid(apiKey.id, principalId, secretsUser)
@@ -150,6 +179,16 @@ resource apiKeyReader 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 resource secretKeyReader 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   scope: secretKey
   name: guid(secretKey.id, principalId, secretsUser)
+  properties: {
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', secretsUser)
+  }
+}
+
+resource erasureKeyReader 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (erasure) {
+  scope: erasureKey
+  name: guid(erasureKey.id, principalId, secretsUser)
   properties: {
     principalId: principalId
     principalType: 'ServicePrincipal'

@@ -1,4 +1,4 @@
-// The Amplitude keys, and nothing else.
+// The Amplitude keys and the key of erasures, and nothing else.
 
 @description('Region.')
 param location string
@@ -17,6 +17,10 @@ param ampApiKey string
 @description('The Amplitude project\'s secret key. Empty leaves the secret as it is.')
 @secure()
 param ampSecretKey string
+
+@description('The key of the hashes of erased ids. Empty leaves the secret as it is.')
+@secure()
+param erasureKey string
 
 @description('Whether the vault is locked, and what was deleted in it cannot be purged.')
 param protect bool
@@ -63,6 +67,15 @@ resource secretKey 'Microsoft.KeyVault/vaults/secrets@2025-05-01' = if (!empty(a
   properties: {
     contentType: 'Amplitude secret key'
     value: ampSecretKey
+  }
+}
+
+resource erasures 'Microsoft.KeyVault/vaults/secrets@2025-05-01' = if (!empty(erasureKey)) {
+  parent: vault
+  name: 'ERASURE-KEY'
+  properties: {
+    contentType: 'Key of the hashes of erased ids'
+    value: erasureKey
   }
 }
 

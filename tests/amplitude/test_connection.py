@@ -255,7 +255,7 @@ def test_a_timer_never_shuts_down_another_connection_with_the_same_number() -> N
     clock = Time().clock()  # which stands still: that the time is over, the timer itself must know
     timer = Timer(clock, Bounds(request=0.05))
     mine, theirs = socket.socketpair()
-    timer.start(Deadline(clock), WHOLE_DAY)
+    timer.start(Deadline(clock), f"window {WHOLE_DAY}")
     timer.watch(mine)
     number = mine.fileno()
     mine.close()
@@ -277,7 +277,7 @@ def test_a_timer_never_shuts_down_another_connection_with_the_same_number() -> N
 def test_a_connection_made_too_late_is_shut_down_at_once() -> None:
     """The time passed while the name was resolved."""
     timer = Timer(REAL, Bounds(request=0))
-    timer.start(Deadline(REAL), WHOLE_DAY)
+    timer.start(Deadline(REAL), f"window {WHOLE_DAY}")
     mine, theirs = socket.socketpair()
     with mine, theirs:
         theirs.settimeout(5)
@@ -289,7 +289,7 @@ def test_a_connection_made_too_late_is_shut_down_at_once() -> None:
 def test_a_request_that_ended_in_time_stays_alone() -> None:
     """What is stopped fires no more."""
     timer = Timer(REAL, Bounds(request=1))
-    timer.start(Deadline(REAL), WHOLE_DAY)
+    timer.start(Deadline(REAL), f"window {WHOLE_DAY}")
     timer.stop()
     threading.Event().wait(1.2)
     assert not timer.fired
@@ -298,7 +298,7 @@ def test_a_request_that_ended_in_time_stays_alone() -> None:
 def test_a_request_that_ends_in_the_timers_last_moment_stays_alone() -> None:
     """The thread has waited long enough, and then the request ends before the thread can act."""
     timer = Timer(REAL, Bounds(request=0.05))
-    timer.start(Deadline(REAL), WHOLE_DAY)
+    timer.start(Deadline(REAL), f"window {WHOLE_DAY}")
     with timer._lock:
         threading.Event().wait(0.2)
         timer._ended.set()

@@ -5,9 +5,17 @@ from datetime import date, timedelta
 
 import pytest
 
-from exporter.app.api import HEADERS, Shown, answer_coverage, answer_day, answer_error, answer_health, answer_stop
+from exporter.app.api import (
+    HEADERS,
+    Shown,
+    answer_coverage,
+    answer_day,
+    answer_error,
+    answer_health,
+    answer_stop,
+    show_coverage,
+)
 from exporter.days.coverage import Coverage, Row
-from exporter.days.due import Timing, due_days
 from exporter.days.manifest import FINAL, Failure
 from exporter.days.rules import StoredDay
 from exporter.doctor.checks import Report
@@ -16,9 +24,11 @@ from exporter.errors import StoreError
 from exporter.pages.page import headers
 from exporter.pages.shown import showing
 from exporter.settings import Settings
-from exporter.store import Entry
+from exporter.store import ANY, Entry
+from exporter.tables.derive import SOURCE
 from tests.kit import DAY
-from tests.kit.rules import manifest_of, moment
+from tests.kit.memory import MemoryStore
+from tests.kit.rules import LAYOUT, days_on, manifest_of, moment
 
 NOW = moment(DAY, 26)
 BEFORE = DAY - timedelta(days=1)
@@ -34,10 +44,26 @@ def test_coverage_shows_the_range_and_the_whole_state() -> None:
     """Rows are of the range; newest, missing and due are of the whole store."""
     rows = (Row(BEFORE - timedelta(days=1)), Row(BEFORE, FINAL, whole=True, events=3), Row(DAY, failure=failed(DAY)))
     coverage = Coverage(rows, DAY)
-    answer = json.loads(answer_coverage(coverage, BEFORE, BEFORE, due_days(coverage, NOW, Timing()), SHOW).text)
+    answer = json.loads(answer_coverage(coverage, BEFORE, BEFORE, days_on(MemoryStore()), Settings(), NOW).text)
     assert [row["day"] for row in answer["days"]] == ["2025-11-05"]
     assert (answer["newest"], answer["missing"]) == ("2025-11-05", ["2025-11-04", "2025-11-06"])
     assert answer["due"] == ["2025-11-06", "2025-11-04"]
+    assert answer["tables_due"] is None
+
+
+def test_coverage_and_page_show_which_tables_are_due() -> None:
+    """Where tables are asked for: whole days that have none. JSON names them, the page counts them."""
+    rows = (Row(BEFORE, FINAL, whole=True, events=3, sha256="a" * 64), Row(DAY, FINAL, whole=True, sha256="b" * 64))
+    coverage, store, settings = Coverage(rows, DAY), MemoryStore(), Settings(tables="parquet")
+    store.put(LAYOUT.table(BEFORE), b"rows", ANY, {SOURCE: "a" * 64})
+    asked = coverage, BEFORE, DAY, days_on(store), settings, NOW
+    assert json.loads(answer_coverage(*asked).text)["tables_due"] == ["2025-11-06"]
+    page = show_coverage(*asked).text
+    assert "<dt>Tables due</dt><dd>1</dd>" in page
+    assert "<h3>1 table is due</h3>" in page
+    store.put(LAYOUT.table(DAY), b"rows", ANY, {SOURCE: "b" * 64})
+    assert json.loads(answer_coverage(*asked).text)["tables_due"] == []
+    assert "<dt>Tables due</dt><dd>none</dd>" in show_coverage(*asked).text
 
 
 def test_a_day_shows_its_manifest_and_its_failure() -> None:

@@ -14,11 +14,13 @@ from exporter.days.due import Timing
 from exporter.days.manifest import Failure
 from exporter.days.rules import StoredDay
 from exporter.pages import page
+from exporter.pages.frame import Frame
 from exporter.pages.rejections import Rejections
 from exporter.pages.shown import LONGEST, show_record, showing
 from exporter.settings import Settings
 from tests.kit import DAY
-from tests.kit.rules import manifest_of
+from tests.kit.memory import MemoryStore
+from tests.kit.rules import days_on, manifest_of
 
 KEY, SECRET = "0123456789abcdef0123456789abcdef", "fedcba9876543210/+&<fedcba98765432"
 PAIR = base64.b64encode(f"{KEY}:{SECRET}".encode()).decode()
@@ -71,9 +73,11 @@ def test_page_and_answers_show_stored_text_harmlessly(damaged: bool) -> None:
     )
     coverage = Coverage(rows, DAY)
     rejections = (Rejections(DAY, 1, "rejected/20251106_0000.jsonl", (ODD,)),)
-    document = page.render(coverage, rows, rejections, Timing(), page.Frame("amplitude/", NOW, SHOW))
+    document = page.render(coverage, rows, rejections, Timing(), Frame("amplitude/", NOW, SHOW))
     stored = StoredDay(DAY, None, replace(manifest_of(), schema={"new": (ODD,)}), failure=failure, damage=ODD)
-    answers = answer_coverage(coverage, DAY, DAY, [], SHOW).text, answer_day(stored, SHOW).text
+    settings = Settings(api_key=KEY, secret_key=SECRET)
+    covered = answer_coverage(coverage, DAY, DAY, days_on(MemoryStore()), settings, NOW)
+    answers = covered.text, answer_day(stored, SHOW).text
     for text in (document, *(json.dumps(json.loads(answer), ensure_ascii=False) for answer in answers)):
         check_harmless(text)
         assert "red evil ***" in text

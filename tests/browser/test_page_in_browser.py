@@ -13,7 +13,22 @@ from tests.browser.world import Site, many_days, page_of, served
 AXE = Path(__file__).parents[1] / "node/node_modules/axe-core/axe.min.js"
 DESK: ViewportSize = {"width": 1100, "height": 900}
 PHONE: ViewportSize = {"width": 320, "height": 640}
-STATES = {"final": "f", "provisional": "p", "empty": "e", "running": "r", "failed": "x", "missing": "m"}
+PALM: ViewportSize = {"width": 390, "height": 844}
+STATES = {
+    "final": "f",
+    "provisional": "p",
+    "empty": "e",
+    "running": "r",
+    "failed since": "s",
+    "failed": "x",
+    "damaged": "d",
+    "missing": "m",
+}
+MARK = """cell => {
+    const own = getComputedStyle(cell), mark = getComputedStyle(cell, '::after');
+    return [mark.content, mark.backgroundColor, own.borderStyle, own.boxShadow].join(" ");
+}"""
+SHADE = "cell => getComputedStyle(cell).backgroundColor"
 UNFOLD = "document.querySelectorAll('details').forEach(one => one.open = true)"
 HOSTILE = (
     "<script>document.title = 'taken'</script><img src='https://elsewhere.example/x.png' onerror='alert(1)'>"
@@ -46,15 +61,29 @@ def show(browser: Browser, site: Site) -> Iterator[Show]:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_state_has_a_look_of_its_own(show: Show, scheme: str) -> None:
-    """No two states share colour and border, and each day says its state in words, too."""
+def test_every_state_has_a_mark_of_its_own(show: Show, scheme: str) -> None:
+    """No two states share mark and frame, each day says its state in words, too, and the legend shows the same."""
     page = show(scheme=scheme)
-    looks = set()
+    marks = set()
     for state, letter in STATES.items():
         cell = page.locator(f".month td.{letter}").first
-        assert state in str(cell.text_content())
-        looks.add(cell.evaluate("cell => getComputedStyle(cell).backgroundColor + getComputedStyle(cell).borderStyle"))
-    assert len(looks) == len(STATES)
+        assert str(cell.text_content()).strip().endswith(state)
+        marks.add(cell.evaluate(MARK))
+        assert page.locator(f".legend .cell.{letter}").evaluate(MARK) == cell.evaluate(MARK)
+    assert len(marks) == len(STATES)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_colour_is_the_volume_whatever_the_state(show: Show, scheme: str) -> None:
+    """Five shades, the same for final, provisional and failed-since days, and their figures beside them."""
+    page = show(scheme=scheme)
+    shades = [page.locator(f".shades .cell.v{level}").evaluate(SHADE) for level in range(5)]
+    assert len(set(shades)) == 5
+    for letter in ("f", "p", "s", "e"):
+        cell = page.locator(f".month td.{letter}").first
+        level = int(str(cell.get_attribute("class")).split(" v")[1][0])
+        assert cell.evaluate(SHADE) == shades[level]
+    assert "to 50,104" in page.locator(".shades").inner_text()
 
 
 def test_dark_mode_is_dark(show: Show) -> None:
@@ -138,7 +167,9 @@ def test_the_keyboard_reaches_everything(show: Show) -> None:
         assert focused.evaluate("one => getComputedStyle(one).outlineStyle") == "solid"
         visited.add(focused.inner_text())
         page.keyboard.press("Tab")
-    assert {text for text in page.locator("a, summary").all_inner_texts() if text} == visited
+    links = page.locator("a:not(svg a):visible, summary")
+    assert {text for text in links.all_inner_texts() if text} == visited
+    assert {str(day) for day in range(1, 32)} <= {text.split()[0] for text in visited}
     page.locator("summary").last.focus()
     page.keyboard.press("Enter")
     assert page.locator("details").last.get_attribute("open") is not None
@@ -149,11 +180,70 @@ def test_a_day_leads_to_its_row(show: Show) -> None:
     page = show()
     row = page.locator("#d2025-10-27")
     assert not row.is_visible()
-    page.keyboard.press("Tab")
+    page.locator(".notes a").first.focus()
     assert page.locator(":focus").inner_text() == "27 October 2025"
     page.keyboard.press("Enter")
     row.wait_for(state="visible")
     assert "failed" in row.inner_text()
+    row.get_by_text("why").press("Enter")
+    assert page.locator("#w2025-10-27 .reason").is_visible()
+
+
+def test_the_calendar_can_be_skipped(show: Show) -> None:
+    """Who goes by keyboard passes it in one step: the way around shows when it is reached."""
+    page = show()
+    skip = page.get_by_text("Skip the calendar")
+    skip.focus()
+    assert skip.bounding_box()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.locator(":focus").inner_text().startswith("November 2025")
+
+
+@pytest.mark.parametrize("where", [".month td:not([class*=o]) >> nth=40", "svg a >> nth=40"], ids=["calendar", "chart"])
+def test_a_touch_shows_any_days_figures(browser: Browser, site: Site, where: str) -> None:
+    """Ordinary days, too: what a mouse would be told by pointing stands in the row that a finger is led to."""
+    context = browser.new_context(viewport=PALM, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    page.goto(site.url)
+    page.locator(where).tap()
+    row = page.locator("tr:target")
+    row.wait_for(state="visible")
+    assert "MB" in row.inner_text()
+    context.close()
+
+
+def test_the_page_loads_itself_again(browser: Browser) -> None:
+    """As its header says, which the policy allows."""
+    with served(lambda: page_of(many_days()), refresh=1) as site:
+        page = browser.new_page()
+        page.goto(site.url)
+        page.wait_for_event("load", timeout=10_000)
+        assert site.asked == ["/api/exports"] * 2
+        page.close()
+
+
+def test_four_hundred_days_on_a_phone(show: Show) -> None:
+    """Every part is one tap away from anywhere, two months stand side by side, and a day is large enough to hit."""
+    document = page_of(many_days(400))
+    with served(lambda: document) as site:
+        page = show(PALM, url=site.url)
+        assert page.evaluate("document.documentElement.scrollWidth") == PALM["width"]
+        assert page.evaluate("document.documentElement.scrollHeight") < 9 * PALM["height"]
+        page.evaluate("scrollTo(0, 3000)")
+        for part, heading in (("Days", "days"), ("Calendar", "calendar"), ("Attention", "attention")):
+            page.get_by_label("On this page").get_by_text(part).click()
+            top = page.locator(f"h2#{heading}, h2:near(#{heading})").first.bounding_box()
+            assert top
+            assert 30 < top["y"] < 120
+        months = [one.bounding_box() for one in page.locator("details[open] .month").all()[:2]]
+        assert months[0]
+        assert months[1]
+        assert months[0]["y"] == months[1]["y"]
+        day, below = (page.locator(".month td[class]").nth(n).bounding_box() for n in (10, 17))
+        assert day
+        assert below
+        assert min(day["width"], below["y"] - day["y"]) >= 22
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

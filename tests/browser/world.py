@@ -6,7 +6,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,7 +15,9 @@ from typing import Any
 from exporter.days.facts import Facts
 from exporter.days.manifest import DAMAGED, EMPTY, FINAL, PROVISIONAL, Failure
 from exporter.pages import page
+from exporter.pages.frame import Frame
 from exporter.pages.rejections import read_rejections
+from exporter.pages.schedule import Schedule
 from exporter.pages.shown import showing
 from exporter.settings import Settings
 from exporter.store import ANY
@@ -25,6 +27,7 @@ from tests.kit.rules import LAYOUT, days_on, manifest_of
 
 NOW = datetime(2025, 11, 7, 2, 30, tzinfo=UTC)
 NEWEST = yesterday_of(NOW)
+NIGHTLY = Schedule.parse(Settings().schedule)
 SLOW = "Amplitude answered 503 (Service Unavailable) to all 5 requests for 20251027T00..20251027T23"
 BIG = (
     "one hour (20250924T14) has more than the 250 MB that an archive may take: set EXPORT_TMP_LIMIT_MB to 800 or "
@@ -79,17 +82,19 @@ def many_days(count: int = 90, reason: str = SLOW) -> MemoryStore:
         day = NEWEST - timedelta(days=ago)
         if ago in {1, 10, 23, 24, 25, 33, 43}:
             continue
-        wave = 1 + 0.35 * math.sin(ago / 14) - (0.45 if day.weekday() >= 5 else 0)
+        wave = 1 + 0.12 * math.sin(ago / 14) - (0.4 if day.weekday() >= 5 else 0)
         events = round(182_000 * wave * noise.uniform(0.92, 1.08))
         rejected = {2: 4, 52: 1}.get(ago, 0)
         put_day(store, day, events, PROVISIONAL if ago == 0 else FINAL, rejected)
     if count > 60:
         put_day(store, bad[33], 0, EMPTY)
+        put_day(store, NEWEST - timedelta(days=18), 1_512_007)
         fewer = {"events": 120_300, "run": "run-2", "at": NOW - timedelta(days=9)}
         put_day(store, NEWEST - timedelta(days=14), 178_222, FINAL, fewer_found=fewer)
         put_day(store, bad[5], 163_001, FINAL, quiet_hours=("09", "10"))
         put_failure(store, bad[10], "retriable", reason, 5)
         put_failure(store, bad[43], "permanent", BIG)
+        put_failure(store, NEWEST - timedelta(days=16), "retriable", reason, 1)
         put_failure(store, bad[47], DAMAGED, SPOILT)
         store.put(LAYOUT.lock(bad[1]), b"", ANY, {"run": "run-3", "lease": "leased"})
         found = ["not JSON at character 412: Expecting ',' delimiter", "not UTF-8 at byte 88", "not a JSON object"]
@@ -106,12 +111,13 @@ def good_days(count: int) -> MemoryStore:
     return store
 
 
-def page_of(store: MemoryStore, now: datetime = NOW) -> str:
-    """The page about all days of a store."""
+def page_of(store: MemoryStore, now: datetime = NOW, **chosen: Any) -> str:
+    """The page about all days of a store as the app serves it; ``chosen`` are fields of its frame."""
     days = days_on(store)
     coverage = days.coverage(now)
-    frame = page.Frame("amplitude/web/", now, showing(Settings()))
-    return page.render(coverage, coverage.rows, read_rejections(days, coverage.rows), days.timing, frame)
+    frame = Frame("amplitude/web/", now, showing(Settings()), NIGHTLY, served=True)
+    rejections = read_rejections(days, coverage.rows)
+    return page.render(coverage, coverage.rows, rejections, days.timing, replace(frame, **chosen))
 
 
 @dataclass(frozen=True)
@@ -123,10 +129,12 @@ class Site:
 
 
 @contextmanager
-def served(document: Callable[[], str]) -> Iterator[Site]:
-    """The page on loopback with the headers that it is sent with."""
+def served(document: Callable[[], str], refresh: int | None = None) -> Iterator[Site]:
+    """The page on loopback with the headers that it is sent with; ``refresh`` s in place of five minutes."""
     asked: list[str] = []
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Endpoint, document, asked))
+    server = ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(_Endpoint, document, asked, {"Refresh": str(refresh)} if refresh else {})
+    )
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:
@@ -138,15 +146,16 @@ def served(document: Callable[[], str]) -> Iterator[Site]:
 
 
 class _Endpoint(BaseHTTPRequestHandler):
-    def __init__(self, document: Callable[[], str], asked: list[str], *rest: object) -> None:
-        self._document, self._asked = document, asked
+    def __init__(self, document: Callable[[], str], asked: list[str], changed: dict[str, str], *rest: object) -> None:
+        self._document, self._asked, self._changed = document, asked, changed
         super().__init__(*rest)  # type: ignore[arg-type]  # what the server gives
 
     def do_GET(self) -> None:
         self._asked.append(self.path)
         body = self._document().encode()
         self.send_response(200)
-        headers = {"Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-store", **page.headers()}
+        headers = {"Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-store"}
+        headers |= page.headers() | self._changed
         for name, value in headers.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from exporter.cli.check import problems
+from exporter.days.check import problems
 from exporter.days.coverage import Coverage, Row
 from exporter.days.due import Timing
 from exporter.days.manifest import DAMAGED, Failure

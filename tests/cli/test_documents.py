@@ -1,20 +1,28 @@
 """What `--json` prints, and what is stored, is what docs/schemas/ promises."""
 
 import json
+import logging
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
+from exporter.cli.arguments import parse_arguments
+from exporter.cli.call import Call
+from exporter.cli.commands import perform
+from exporter.cli.documents import DOCUMENTS
 from exporter.cli.schemas import FAILURE, MANIFEST, TOLD, written
 from exporter.simulator import FAULT_NAMES, parse_faults
 from tests.cli.desk import REPOSITORY, Desk, recent
-from tests.kit import DAY
+from tests.kit import DAY, Time
 from tests.kit.rules import LAYOUT
 
 SCHEMAS = REPOSITORY / "docs/schemas"
-SLOW = {"silence", "drip", "bomb", "429-date"}
+BRIEF = {"silence": "silence:0.05", "drip": "drip:5000000", "bomb": "bomb:270", "429-date": "429-date:0"}
+"""Faults that would last long, with less of them."""
 ENVELOPE = ("version", "command", "ok")
 
 
@@ -74,15 +82,53 @@ def test_every_commands_output_fits(desk: Desk) -> None:
     assert desk.call("run", "--json").json["command"] == "run"
 
 
-@pytest.mark.parametrize("fault", sorted(set(FAULT_NAMES) - SLOW))
-def test_output_fits_whatever_goes_wrong(desk: Desk, fault: str) -> None:
-    """One fault in five answers: what the export says, what it leaves on record, and what status says of it."""
-    for item in parse_faults([fault] * 5):
-        desk.simulator.add(item)
-    said = desk.call("export", "--day", recent(0), "--json")
-    fits(said.json, "export")
-    assert said.json["ok"] == (said.code == 0)
-    fits(desk.call("status", "--json").json, "status")
+COMMANDS = (
+    ("export --day yesterday", "export"),
+    ("run", "export"),
+    ("backfill --from 3-days-ago", "export"),
+    ("status --check", "status"),
+    ("verify --all", "verify"),
+    ("verify --all --repair", "verify"),
+    ("tables", "tables"),
+    ("doctor", "doctor"),
+)
+
+
+def test_every_command_with_json_is_asked() -> None:
+    """None is left out below."""
+    assert {words.split()[0] for words, _ in COMMANDS} == set(DOCUMENTS)
+
+
+@pytest.fixture
+def asked(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[[str], Any]]:
+    """Calls the command line in this process, with a clock that waits for nothing, and gives what it prints."""
+    clock = Time(datetime(2025, 11, 8, 2, 30, tzinfo=UTC)).clock()
+    environment = desk.environment(EXPORT_LOG_DIR="", EXPORT_TABLES="parquet", EXPORT_CONCURRENCY="1")
+    monkeypatch.chdir(desk.folder)
+
+    def ask(words: str) -> Any:
+        call = Call(parse_arguments([*words.split(), "--json"]), environment, clock)
+        code = perform(call)
+        said = json.loads(capsys.readouterr().out)
+        assert said["ok"] == (code == 0)
+        return said
+
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield ask
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.mark.parametrize("fault", sorted(FAULT_NAMES))
+def test_output_fits_whatever_goes_wrong(desk: Desk, asked: Callable[[str], Any], fault: str) -> None:
+    """Every command, each with the fault in five answers that it gets, and what they leave on record."""
+    for words, name in COMMANDS:
+        for item in parse_faults([BRIEF.get(fault, fault)] * 5):
+            desk.simulator.add(item)
+        fits(asked(words), name)
     for folder, name in (("failures", "failure"), ("manifests", "manifest")):
         for path in Path(desk.data / folder).glob("*.json"):
             fits(json.loads(path.read_text()), name)

@@ -17,8 +17,11 @@ import requests
 from azure.storage.blob import ContainerClient
 
 from exporter.clock import Clock
+from exporter.days.layout import Layout
 from exporter.doctor.checks import Report, check_all
 from exporter.doctor.found import FAILED, OK, WARNING
+from exporter.privacy.ids import Ids
+from exporter.privacy.keyed import Kept
 from exporter.simulator import Simulator
 from exporter.store.folder import LocalStore
 from tests.azure.azurite import Azurite
@@ -28,7 +31,19 @@ from tests.kit.blobs import blob_env, set_env
 
 CLOCK = Clock(now=lambda: datetime.now(UTC), monotonic=time.monotonic, sleep=time.sleep)
 NO_DATA = b'{"error": {"http_code": 404, "type": "not_found", "message": "Raw data files were not found."}}'
-NAMES = ["program", "settings", "keys", "clock", "identity", "container", "write", "delete", "ledger", "temp room"]
+NAMES = [
+    "program",
+    "settings",
+    "keys",
+    "clock",
+    "identity",
+    "container",
+    "write",
+    "delete",
+    "ledger",
+    "erasures",
+    "temp room",
+]
 SECRETS = (*KEYS, base64.b64encode(":".join(KEYS).encode()).decode())
 
 
@@ -282,7 +297,9 @@ def test_the_apps_own_disk_is_no_store(tmp_path: Path) -> None:
     """In the app a folder is no place for dumps, and nothing is written to it."""
     with Simulator() as simulator:
         report = checked(env(simulator.url, tmp_path), in_app=True)
-    assert results(report) == dict.fromkeys(("settings", "identity", "container", "write", "delete", "ledger"), FAILED)
+    assert results(report) == dict.fromkeys(
+        ("settings", "identity", "container", "write", "delete", "ledger", "erasures"), FAILED
+    )
     assert not (tmp_path / "data").exists()
 
 
@@ -295,7 +312,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with Simulator() as simulator:
         report = checked(env(simulator.url, tmp_path))
     failed = results(report)
-    assert failed.keys() <= {"container", "write", "delete", "ledger"}
+    assert failed.keys() <= {"container", "write", "delete", "ledger", "erasures"}
     assert failed["delete"] == FAILED
     assert any("data" in found(report, name)[1] for name in failed)
 
@@ -352,7 +369,7 @@ def test_a_container_by_identity(
         assert written == {f"/devstoreaccount1/{container.container_name}/web/doctor-run-1"}
         assert list(container.list_blobs()) == []
         missing = checked(env(simulator.url, tmp_path, **reach | {"EXPORT_CONTAINER": "not-there"}))
-    assert results(missing) == {"container": FAILED, "write": FAILED, "delete": FAILED, "ledger": FAILED}
+    assert results(missing) == dict.fromkeys(("container", "write", "delete", "ledger", "erasures"), FAILED)
     assert "the container does not exist" in found(missing, "container")[1]
 
 
@@ -370,7 +387,7 @@ def test_an_identity_that_gets_no_token(
     set_env(monkeypatch, reach)
     with Simulator() as simulator:
         report = checked(env(simulator.url, tmp_path, **reach))
-    assert results(report) == dict.fromkeys(("identity", "container", "write", "delete", "ledger"), FAILED)
+    assert results(report) == dict.fromkeys(("identity", "container", "write", "delete", "ledger", "erasures"), FAILED)
     assert "AZURE_CLIENT_ID" in found(report, "identity")[1]
     assert found(report, "write")[1] == "not tried: see identity"
 
@@ -388,3 +405,29 @@ def test_room_is_held_against_the_limit(
         report = checked(env(simulator.url, tmp_path))
     assert found(report, "temp room")[0] == result
     assert "EXPORT_TMP_LIMIT_MB is 100" in found(report, "temp room")[1]
+
+
+@pytest.mark.parametrize(
+    ("key", "result", "sentence"),
+    [
+        ("the-key-of-the-tests,-of-32-or-more", OK, "the key is that of what is kept of erased people (1 records)"),
+        ("", FAILED, "EXPORT_ERASURE_KEY is missing, and erasures/keyed/one.json needs it"),
+        (
+            "another-key-of-the-tests,-of-32-or",
+            FAILED,
+            "EXPORT_ERASURE_KEY is not the key that erasures/keyed/one.json",
+        ),
+    ],
+)
+def test_the_key_of_erased_people_is_looked_at(tmp_path: Path, key: str, result: str, sentence: str) -> None:
+    """An export that needs it would fail: better told before."""
+    kept = Kept(LocalStore(tmp_path / "data"), Layout(), "the-key-of-the-tests,-of-32-or-more")
+    with Simulator() as simulator:
+        values = env(simulator.url, tmp_path)
+        nobody = found(checked(values | {"EXPORT_ERASURE_KEY": key}), "erasures")
+        assert nobody[0] == OK
+        assert nobody[1].startswith("nobody was erased so far")
+        Kept(kept.store, kept.layout, kept.key).remember(Ids(frozenset({"a"})), "one", datetime.now(UTC))
+        told = found(checked(values | {"EXPORT_ERASURE_KEY": key}), "erasures")
+    assert told[0] == result
+    assert told[1].startswith(sentence)

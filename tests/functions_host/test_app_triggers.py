@@ -530,7 +530,8 @@ def test_health_checks_everything_and_exports_nothing(app: App) -> None:
     answer = ask(host, "GET", "/health")
     assert answer.status_code == 200, answer.text
     checks = {check["name"]: check["result"] for check in answer.json()["checks"]}
-    names = ["program", "settings", "keys", "clock", "identity", "container", "write", "delete", "ledger", "temp room"]
+    place = ["identity", "container", "write", "delete", "ledger", "erasures"]
+    names = ["program", "settings", "keys", "clock", *place, "temp room"]
     assert list(checks) == names
     assert set(checks.values()) == {"ok"}
     assert [request.first for request in app.simulator.requests] == ["20120101T00"]
@@ -546,13 +547,13 @@ def test_health_says_what_is_wrong(app: App) -> None:
     assert answer.status_code == 503
     checks = {check["name"]: (check["result"], check["sentence"]) for check in answer.json()["checks"]}
     assert {name for name, (result, _) in checks.items() if result == "failed"} == {
-        "keys", "container", "write", "delete", "ledger", "temp room"
+        "keys", "container", "write", "delete", "ledger", "erasures", "temp room"
     }  # fmt: skip
     assert "Amplitude refuses them (status 403)" in checks["keys"][1]
     assert "the container does not exist" in checks["container"][1]
     assert checks["write"][1] == "not tried: see container"
     assert "wrong-secret" not in answer.text + str(said(host))
-    assert len([line for line in said(host) if line.startswith("check failed: name=")]) == 5
+    assert len([line for line in said(host) if line.startswith("check failed: name=")]) == 6
     assert ask(app.start({"EXPORT_STORAGE_URL": None}), "GET", "/health").status_code == 503
 
 

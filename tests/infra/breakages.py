@@ -88,6 +88,81 @@ DEPLOYED = [
     Breakage(
         "records stay", LIFECYCLE, "                '${root}rejected/'\n", "", "rule days-go reaches", "everything"
     ),
+    Breakage("tables stay", LIFECYCLE, "                '${root}parquet/'\n", "", "rule days-go reaches", "everything"),
+    Breakage(
+        "ledger among the old versions that go",
+        LIFECYCLE,
+        "                root\n",
+        "                '${container}'\n",
+        "rule old-versions-go reaches the ledger",
+    ),
+    Breakage(
+        "ledger without a policy",
+        DUMPS,
+        "= if (!ledgerLocked) {",
+        "= if (ledgerLocked) {",
+        "policies: []",
+    ),
+    Breakage("locked policy written", DUMPS, "= if (!ledgerLocked) {", "= {", "policies: ['", "us"),
+    Breakage("ledger that cannot grow", DUMPS, "AppendWrites: true", "AppendWrites: false", "the policy of ampexportx"),
+    Breakage("more than appends", DUMPS, "ProtectedAppendWrites:", "ProtectedAppendWritesAll:", "the policy of ampexp"),
+    Breakage("policy of a day", DUMPS, "InDays: ledgerRetentionDays", "InDays: 1", "the policy of", "everything"),
+    Breakage("policy on the dumps", DUMPS, "parent: ledger\n", "parent: dumps\n", "policies: ['ampexportx"),
+    Breakage(
+        "policy by versions",
+        DUMPS,
+        "publicAccess: 'None'",
+        "publicAccess: 'None'\n    immutableStorageWithVersioning: {\n      enabled: true\n    }",
+        "immutableStorageWithVersioning is {'enabled': True}",
+    ),
+    Breakage(
+        "ledger's name not taken",
+        "main.bicep",
+        "    ledgerContainer: exportLedgerContainer\n    ledgerRetentionDays",
+        "    ledgerContainer: 'amplitude-ledger'\n    ledgerRetentionDays",
+        "the ledger's container is 'web-ledger', which is not there",
+        "least",
+    ),
+    Breakage(
+        "nobody told to lock", "main.bicep", "protect && !ledgerLocked", "ledgerLocked", "left to do", "everything"
+    ),
+    Breakage("role on the ledger forgotten", ROLES, "scope: ledger\n", "scope: dumps\n", "missing role"),
+    Breakage(
+        "wide role on the ledger",
+        ROLES,
+        "guid(resourceGroup().id, 'ledger-role') : blobDataContributor",
+        "guid(resourceGroup().id, 'dumps-role') : blobDataContributor",
+        "missing role",
+        "everything",
+    ),
+    Breakage("ledger without its readers", "modules/readers.bicep", "scope: ledger", "scope: dumps", "missing role"),
+    Breakage(
+        "purging for all", DUMPS, "PermanentDelete: permanentDelete", "PermanentDelete: true", "can be purged, or"
+    ),
+    Breakage(
+        "purging for none", DUMPS, "PermanentDelete: permanentDelete", "PermanentDelete: false", "can", "everything"
+    ),
+    Breakage(
+        "tables forgotten", APP, "EXPORT_TABLES: tables", "EXPORT_TABLES: ''", "EXPORT_TABLES is ''", "everything"
+    ),
+    Breakage("report always", APP, "EXPORT_REPORT: report", "EXPORT_REPORT: 'on'", "EXPORT_REPORT is 'on'"),
+    Breakage("erased unasked", APP, "CONFIRM: eraseConfirm", "CONFIRM: 'auto'", "EXPORT_ERASE_CONFIRM is 'auto'"),
+    Breakage("reference to nothing", APP, "erasure ? '@M", "!erasure ? '@M", "names a secret that is not there"),
+    Breakage(
+        "key of erasures as text",
+        APP,
+        "secrets/ERASURE-KEY)'",
+        "secrets/ERASURE)'",
+        "_KEY is no reference",
+        "everything",
+    ),
+    Breakage("key of erasures unread", ROLES, "if (erasure)", "if (!erasure)", "missing role", "everything"),
+    Breakage("mail of the head taken back", ALERTS, "autoMitigate: false", "autoMitigate: true", "is taken back: True"),
+    Breakage("head not shown", ALERTS, "name: 'Ledger'", "name: 'Day'", "shows [('Day', ['*'])]"),
+    Breakage("head every hour", ALERTS, "'P1D'\n    windowSize", "'PT1H'\n    windowSize", "is evaluated every PT1H"),
+    Breakage("mails against the wish", ALERTS, "= if (ledgerMails) {", "= {", "8 alerts", "us"),
+    Breakage("upkeep's alert for nothing", ALERTS, "= if (upkeep) {", "= {", "8 alerts", "least"),
+    Breakage("upkeep's alert missing", ALERTS, "= if (upkeep) {", "= if (!upkeep) {", "7 alerts"),
     Breakage("lock always", DUMPS, "= if (protect) {", "= {", "locks: ['keep-the-dumps']"),
     Breakage("lock never", VAULT, "= if (protect) {", "= if (!protect) {", "locks: ['keep-the-dumps']", "everything"),
     Breakage("purge protection", VAULT, "protect ? true : null", "true", "purge protection is True"),

@@ -17,7 +17,7 @@ ROLES = {
     "f58310d9-a9f6-439a-9e8d-f62e7b41a168": "Role Based Access Control Administrator",
     "acdd72a7-3385-48ef-bd42-f606fba81ae7": "Reader",
 }
-NARROW = "Amplitude dumps writer"
+NARROW, LEDGER = "Amplitude dumps writer", "Amplitude ledger appender"
 
 
 @dataclass(frozen=True, order=True)

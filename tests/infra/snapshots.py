@@ -11,7 +11,7 @@ from typing import Any
 from tests.infra import compiler
 
 FOLDER = compiler.INFRA / "snapshots"
-PARAMETERS = {"ci": "ci/main.bicepparam", "dumps-role": "dumps-role.bicepparam"}
+PARAMETERS = {"ci": "ci/main.bicepparam", "dumps-role": "dumps-role.bicepparam", "eraser": "eraser.bicepparam"}
 NAMES = sorted(path.stem for path in FOLDER.glob("*.env"))
 EXPORTERS = [name for name in NAMES if name not in PARAMETERS]
 WRITE = "make infra-snapshots; they are of Bicep 0.49.2"

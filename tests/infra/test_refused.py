@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.infra import compiler
-from tests.infra.given import ID, PUT_RIGHT, REFUSED
+from tests.infra.given import ID, OTHER, PUT_RIGHT, REFUSED
 from tests.infra.warm import Compiler
 
 GOOD = {"READERS": ID, "ALERT_EMAILS": "you@example.com"}
@@ -102,11 +102,54 @@ def test_second_region_is_taken_only_where_there_is_one(deploy: Deploy) -> None:
         assert ("exportRedundancy: italynorth has no second region" in refused) != taken
 
 
+def test_ledger_is_refused_in_the_container_of_the_dumps(deploy: Deploy) -> None:
+    """A policy holds for a whole container: no day could be looked at a second time."""
+    snapshot, refused = deploy(EXPORT_CONTAINER="web", EXPORT_LEDGER_CONTAINER="web")
+    assert snapshot is None
+    assert 'exportLedgerContainer: "web" is the container of the dumps, which come and go' in refused
+
+
+@pytest.mark.parametrize("setting", [{"EXPORT_TABLES": "parquet"}, {"EXPORT_REPORT": "on"}])
+def test_tables_are_refused_where_there_is_no_room_for_them(setting: dict[str, str], deploy: Deploy) -> None:
+    """DuckDB beside host and worker does not fit into the smallest instance."""
+    snapshot, refused = deploy(INSTANCE_MEMORY_MB="512", **setting)
+    assert snapshot is None
+    assert "instanceMemoryMb: 512 is too little for EXPORT_TABLES and EXPORT_REPORT" in refused
+    assert deploy(INSTANCE_MEMORY_MB="512")[1] == deploy(INSTANCE_MEMORY_MB="2048", **setting)[1] == ""
+
+
+def test_key_of_erasures_is_not_given_in_vain(deploy_open: Deploy) -> None:
+    """Without ERASURE=true the app would not read it, and the next deployment would not know of it."""
+    snapshot, refused = deploy_open(EXPORT_ERASURE_KEY="made-up-key")
+    assert snapshot is None
+    assert "exportErasureKey: it is given, and erasure is false. Set ERASURE=true" in refused
+    assert "made-up" not in refused
+    snapshot, refused = deploy_open(EXPORT_ERASURE_KEY="made-up-key", ERASURE="true")
+    assert snapshot is None
+    assert "it has less than 32 characters" in refused
+    assert "made-up" not in refused
+    made_up = "made-up-key-" * 3
+    snapshot, refused = deploy_open(EXPORT_ERASURE_KEY=f" {made_up} ", ERASURE="true")
+    assert not refused
+    secrets = [each for each in snapshot["predictedResources"] if each["type"] == "Microsoft.KeyVault/vaults/secrets"]
+    assert [(each["name"].split("/")[1], each["properties"]["value"]) for each in secrets] == [("ERASURE-KEY", made_up)]
+
+
 def test_every_problem_is_named_at_once(deploy: Deploy) -> None:
     """One deployment after the other for one sentence each would be tiresome."""
     values = {"EXPORTER_NAME": "A-B", "EXPORT_PREFIX": "web", "READERS": "me"}
     _, refused = deploy(**values)
     assert [name for name in ("name: ", "exportPrefix: ", "readers: ") if name not in refused] == []
+
+
+def test_administrator_is_told_of_each_reader_and_container(deploy: Deploy) -> None:
+    """Whoever may not assign roles hands over a command for each reader, for the dumps and for the ledger."""
+    snapshot, _ = deploy(ASSIGN_ROLES="false", READERS=f"{ID},user:{OTHER}", ERASURE="true")
+    told = str(snapshot["outputs"]["missingReaderRoles"])
+    for container in ("containers/amplitude ", "containers/amplitude-ledger "):
+        assert told.count(container) == 2
+    assert "secrets/ERASURE-KEY" in str(snapshot["outputs"]["missingRoles"])
+    assert "secrets/ERASURE-KEY" not in str(deploy(ASSIGN_ROLES="false")[0]["outputs"]["missingRoles"])
 
 
 def test_limits_themselves_are_taken(deploy: Deploy) -> None:
@@ -120,6 +163,9 @@ def test_limits_themselves_are_taken(deploy: Deploy) -> None:
         "EXPORT_DELAY_SECONDS": "60.000",
         "EXPORT_MAX_REJECTED_PERCENT": "99.9",
         "EXPORT_TMP_LIMIT_MB": "100",
+        "EXPORT_LEDGER_CONTAINER": "l-1",
+        "EXPORT_SCRUB_DAYS": "0",
+        "LEDGER_RETENTION_DAYS": "146000",
         "READERS": "none",
         "ALERT_EMAILS": "first.last+alerts@sub.example.com",
     }
@@ -137,11 +183,11 @@ def test_key_is_taken_without_what_was_pasted_around_it(pasted: str, deploy_open
     assert [secret["properties"]["value"] for secret in secrets] == ["made-up-key", "made-up-key"]
 
 
-@pytest.mark.parametrize("variable", ["AMP_API_KEY", "AMP_SECRET_KEY"])
+@pytest.mark.parametrize("variable", ["AMP_API_KEY", "AMP_SECRET_KEY", "EXPORT_ERASURE_KEY"])
 @pytest.mark.parametrize("pasted", ["made up", '"made-up"', "'made-up'"])
 def test_key_with_something_in_it_is_refused_unquoted(variable: str, pasted: str, deploy_open: Deploy) -> None:
     """A blank or a quote in a key is a mistake at pasting; the sentence does not repeat the key."""
-    snapshot, refused = deploy_open(**{variable: pasted})
+    snapshot, refused = deploy_open(**{variable: pasted, "ERASURE": "true"})
     assert snapshot is None
     assert "a blank, a quote or a line end is in it" in refused
     assert "made" not in refused

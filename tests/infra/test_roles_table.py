@@ -11,18 +11,27 @@ STORAGE = "Microsoft.Storage/storageAccounts"
 # What the table calls it: what it is.
 SCOPES = {
     "the container of the dumps": f"{STORAGE}/x/blobServices/containers/amplitude",
+    "the container of the ledger": f"{STORAGE}/x/blobServices/containers/amplitude-ledger",
     "the host's account": f"{STORAGE}/h",
     "the queue `export-days`": f"{STORAGE}/h/queueServices/queues/export-days",
     "the queue `export-days-poison`": f"{STORAGE}/h/queueServices/queues/export-days-poison",
     "the secret `AMP-API-KEY`": "Microsoft.KeyVault/vaults/secrets/AMP-API-KEY",
     "the secret `AMP-SECRET-KEY`": "Microsoft.KeyVault/vaults/secrets/AMP-SECRET-KEY",
+    "the secret `ERASURE-KEY`": "Microsoft.KeyVault/vaults/secrets/ERASURE-KEY",
     "the Application Insights component": "Microsoft.Insights/components",
     "the group": "the group",
 }
-PRINCIPALS = {"groups in `READERS`": "Group", "people in `READERS`": "User"}
-(NARROW,) = Deployment.of(snapshots.stored("dumps-role")).all("Microsoft.Authorization/roleDefinitions")
+PRINCIPALS = {"groups in `READERS`": "Group", "people in `READERS`": "User", "whoever erases people": "User"}
+NARROW, LEDGER = Deployment.of(snapshots.stored("dumps-role")).all("Microsoft.Authorization/roleDefinitions")
 (ASKING,) = Deployment.of(snapshots.stored("ci")).all("Microsoft.Authorization/roleDefinitions")
-OWN_ROLES = {"the narrow role with `DUMPS_ROLE=narrow`": NARROW["name"], "a role of two actions": ASKING["name"]}
+ERASER, TELLER = Deployment.of(snapshots.stored("eraser")).all("Microsoft.Authorization/roleDefinitions")
+OWN_ROLES = {
+    "the narrow role with `DUMPS_ROLE=narrow`": NARROW["name"],
+    "the narrow role of the ledger": LEDGER["name"],
+    "a role of two actions": ASKING["name"],
+    "a role that may purge": ERASER["name"],
+    "a role that reads and adds": TELLER["name"],
+}
 
 
 def _told() -> Iterator[Role]:
@@ -30,7 +39,9 @@ def _told() -> Iterator[Role]:
     rows = re.findall(
         r"^\| (.*?) ?\| (.+?) \| (.+?) \| (.+?) \|$", text.partition("## Where the events go")[0], re.MULTILINE
     )
-    for who, roles, scope, _ in rows[1:]:
+    who = ""
+    for named, roles, scope, _ in rows[1:]:
+        who = named or who  # an empty cell is the one above
         for name in re.split(r", or ", roles):
             plain = name.removesuffix(", with a condition")
             yield Role(OWN_ROLES.get(plain, plain), PRINCIPALS.get(who, "ServicePrincipal"), SCOPES[scope])

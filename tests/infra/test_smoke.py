@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from threading import Thread
 
 import pytest
 
+from exporter.days.manifest import Manifest
 from tests.infra.compiler import INFRA
 
 KEY = "made-up-function-key"
@@ -173,6 +175,25 @@ def test_failure_of_an_earlier_night_is_waited_out(app: App) -> None:
     assert _smoke(app.url, DAY).returncode == 0
 
 
+def test_line_of_the_ledger_is_shown(app: App) -> None:
+    """The first head that somebody can keep; a day of an older version has none, and is well without."""
+    line = {"ledger": {"number": 12, "sha256": "0a" * 32}}
+    app.looks = [NOTHING, (200, {"manifest": MANIFEST | line, "failure": None})]
+    assert f"ledger: 12:{'0a' * 32}, a line to keep" in _smoke(app.url, DAY).stdout
+    app.looks = [NOTHING, (200, {"manifest": MANIFEST | {"ledger": None}, "failure": None})]
+    done = _smoke(app.url, DAY)
+    assert (done.returncode, "ledger" in done.stdout) == (0, False)
+
+
+def test_day_that_was_kept_is_told(app: App) -> None:
+    """Amplitude had fewer events than are stored: noted by this run. A note of an earlier run is none of ours."""
+    for run, told in (("r1", True), ("r0", False)):
+        note = {"fewer_found": {"events": 3, "run": run, "at": "2025-11-07T02:00:00Z"}}
+        app.looks = [NOTHING, (200, {"manifest": note | MANIFEST, "failure": None})]
+        assert ("fewer events now than are stored" in _smoke(app.url, DAY).stdout) == told
+    assert "fewer_found" in {field.name for field in dataclasses.fields(Manifest)}
+
+
 def test_rejected_lines_are_mentioned(app: App) -> None:
     """A day with rejected lines is there, and says so."""
     app.looks = [NOTHING, (200, {"manifest": MANIFEST | {"rejected": 3}, "failure": None})]
@@ -189,6 +210,17 @@ def test_unwanted_answer_is_explained(app: App, status: int, told: str) -> None:
     done = _smoke(app.url, DAY)
     assert done.returncode == 1
     assert told in done.stderr
+
+
+def test_busy_app_is_explained_in_its_own_words(app: App) -> None:
+    """409: the limit of chains is reached. The app's sentence is shown, and what can be done; nothing is waited for."""
+    app.queued = (409, {"error": "2 chains are queued or at work, and EXPORT_CONCURRENCY allows 2"})
+    done = _smoke(app.url, DAY, patience=20)
+    assert done.returncode == 1
+    assert "is busy with what others asked for, and has not queued 2025-11-06" in done.stderr
+    assert "2 chains are queued or at work" in done.stderr
+    assert "/api/exports/stop" in done.stderr
+    assert [method for method, _ in app.asked] == ["GET", "POST"]
 
 
 def test_wrong_key_is_explained(app: App) -> None:

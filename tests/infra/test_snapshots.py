@@ -10,7 +10,10 @@ from tests.infra import compiler, snapshots
 from tests.infra.deployed import ROLES, Deployment, below_group
 from tests.infra.promises import broken
 
-(NARROW,) = Deployment.of(snapshots.stored("dumps-role")).all("Microsoft.Authorization/roleDefinitions")
+NARROW, LEDGER = Deployment.of(snapshots.stored("dumps-role")).all("Microsoft.Authorization/roleDefinitions")
+CONTAINERS = "Microsoft.Storage/storageAccounts/x/blobServices/containers"
+BLOBS = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/"
+OWNER = "Storage Blob Data Owner"
 
 
 def _deployment(name: str) -> Deployment:
@@ -20,12 +23,12 @@ def _deployment(name: str) -> Deployment:
 @pytest.mark.parametrize("name", snapshots.EXPORTERS)
 def test_every_promise_is_kept(name: str) -> None:
     """Keys, public access, TLS, region, roles, settings, locks, alerts, lifecycle: as promised, in each deployment."""
-    assert broken(_deployment(name), snapshots.environment(name), NARROW["name"]) == []
+    assert broken(_deployment(name), snapshots.environment(name), (NARROW["name"], LEDGER["name"])) == []
 
 
 def test_the_deployments_are_those_that_matter() -> None:
-    """The default, everything on, the least, another region; the workflows' identities and the narrow role."""
-    assert set(snapshots.NAMES) == {"default", "everything", "least", "us", "ci", "dumps-role"}
+    """The default, everything on, the least, another region; the workflows' identities, narrow roles and an eraser."""
+    assert set(snapshots.NAMES) == {"default", "everything", "least", "us", "ci", "dumps-role", "eraser"}
     assert sorted(path.stem for path in snapshots.FOLDER.glob("*.json")) == snapshots.NAMES
 
 
@@ -79,7 +82,8 @@ def test_commands_for_an_administrator_are_the_roles_of_the_template() -> None:
         name, below = re.findall(r"([^\"]+)\" --scope \{\d\}([^']*)'", command)[0]
         arguments = re.findall(r"'([^']*)'", command.partition("principalId)")[2])
         scope = next(argument for argument in arguments if argument.startswith("/subscriptions/"))
-        commands.append((arguments[0] if name == "{1}" else name, below_group(scope + below)))
+        named = below_group(scope + below).replace("/web-ledger", "/amplitude-ledger")
+        commands.append((arguments[0] if name == "{1}" else name, named))
     roles = [role for role in _deployment("default").roles() if role.principal == "ServicePrincipal"]
     assert sorted(commands) == sorted((role.name, role.scope) for role in roles)
 
@@ -97,6 +101,31 @@ def test_narrow_role_cannot_delete_the_container() -> None:
     }
 
 
+def test_narrow_role_of_the_ledger_can_only_read_and_add() -> None:
+    """No write, which would change what is there, and no delete."""
+    (rights,) = LEDGER["properties"]["permissions"]
+    assert rights["actions"] == NARROW["properties"]["permissions"][0]["actions"]
+    assert {right.removeprefix(BLOBS) for right in rights["dataActions"]} == {"add/action", "read"}
+
+
+def test_only_an_eraser_may_purge() -> None:
+    """Old versions, and what is soft-deleted: the eraser's own role, on the dumps alone, and no role of the app's."""
+    eraser = _deployment("eraser")
+    by_name = {each["name"]: each["properties"] for each in eraser.all("Microsoft.Authorization/roleDefinitions")}
+    rights = {name: set(each["permissions"][0]["dataActions"]) for name, each in by_name.items()}
+    purging = {f"{BLOBS}deleteBlobVersion/action", f"{BLOBS}permanentDelete/action"}
+    assert sorted((role.name in rights and purging <= rights[role.name], role.scope) for role in eraser.roles()) == [
+        (False, "Microsoft.KeyVault/vaults/secrets/ERASURE-KEY"),
+        (False, f"{CONTAINERS}/amplitude-ledger"),
+        (True, f"{CONTAINERS}/amplitude"),
+    ]
+    assert not purging & {
+        right for each in (NARROW, LEDGER) for right in each["properties"]["permissions"][0]["dataActions"]
+    }
+    owners = {role.scope for name in snapshots.EXPORTERS for role in _deployment(name).roles() if role.name == OWNER}
+    assert owners == {"Microsoft.Storage/storageAccounts/h"}
+
+
 # The workflows' identities
 
 
@@ -112,7 +141,7 @@ def _condition() -> str:
 
 def test_deploying_identity_may_assign_the_templates_roles_and_no_other() -> None:
     """The condition names each role that a deployment assigns to the app, the narrow one included."""
-    app: set[str] = {NARROW["name"]}
+    app: set[str] = {NARROW["name"], LEDGER["name"]}
     for name in snapshots.EXPORTERS:
         for each in _deployment(name).all("Microsoft.Authorization/roleAssignments"):
             if each["properties"]["principalType"] == "ServicePrincipal":

@@ -12,6 +12,7 @@ import pytest
 
 from exporter import errors, report
 from exporter.app import chain
+from exporter.days.chain import Head
 from exporter.settings import SETTING_NAMES
 from tests.infra.check import workbook_queries
 from tests.infra.compiler import INFRA, ROOT
@@ -20,6 +21,7 @@ from tests.infra.promises import COMMAND_LINE_ONLY
 TEMPLATES = sorted(INFRA.rglob("*.bicep"))
 OPERATIONS = ROOT / "docs/operations.md"
 DAY = date(2025, 11, 6)
+HEAD = str(Head(12, "0a" * 32))
 LINES = [
     report.day_exported(
         DAY,
@@ -40,6 +42,15 @@ LINES = [
     report.run_summary(DAY, due=2, done=1, failed=1, missing=[DAY]),
     report.run_queued("r1", 3, DAY, [DAY]),
     report.schema_drift(DAY, {"new": ("new_column",)}),
+    report.day_damaged(DAY, "the dump is not the one that the manifest tells of"),
+    report.table_written(DAY, 1234, 56789, 0),
+    report.table_failed(DAY, "DuckDB is not installed"),
+    report.report_failed("DuckDB is not installed"),
+    *(report.run_queued("r1", 3, DAY, [], HEAD), report.run_ended("r1", HEAD)),
+    report.run_summary(DAY, due=2, done=1, failed=1, missing=[], ledger=HEAD),
+    report.ledger_broken("line 12 does not hold the hash of line 11"),
+    report.scrub_failed("the store cannot be reached"),
+    report.scrubbed(report.Scrubbed(3, 56789, 1, 0), 12),
 ]
 
 
@@ -74,11 +85,23 @@ def test_queries_look_for_lines_that_are_logged(query: str) -> None:
 
 
 def test_alerts_watch_every_line_that_means_trouble() -> None:
-    """A failed day, an absent day, a hole, rejected lines and an unusual volume: an alert each."""
+    """A failed day, an absent day, a hole, rejected lines, an unusual volume, damage, a failed table: an alert each."""
     alerts = [query for name, query in _queries() if name.startswith("alert")]
-    assert len(alerts) == 5
-    for start in ("day failed: ", "day exported: ", "lines rejected: ", "run queued: ", "run summary: "):
+    assert len(alerts) == 8
+    watched = ("day failed: ", "day exported: ", "lines rejected: ", "run queued: ", "run summary: ", "day damaged: ")
+    for start in (*watched, "ledger broken: ", "table failed: ", "report failed: ", "scrub failed: "):
         assert any(f'startswith "{start}' in query for query in alerts), start
+
+
+def test_cost_counts_the_alerts_that_are_deployed() -> None:
+    """They are the big item."""
+    rules = len([name for name, _ in _queries() if name.startswith("alert")])
+    (word, count) = re.findall(r"\| (\w+) alert rules.*?\| (\d+) . about", OPERATIONS.read_text(encoding="utf-8"))[0]
+    assert (word, int(count)) == ("eight", rules)
+    assert (
+        len(re.findall(r"(?m)^\| .+ \| [1-4] \| (?:every 15 min|hourly|daily) \| ", OPERATIONS.read_text("utf-8")))
+        == rules
+    )
 
 
 def test_failures_for_good_are_those_that_the_exporter_names() -> None:

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from exporter.errors import DayHeldError, LostRaceError
 from exporter.report import Progress, Step, no_progress
-from exporter.store import ANY, LARGEST_READ, Entry, gone, too_large
+from exporter.store import ANY, LARGEST_READ, Entry, Remaining, gone, too_large
 from exporter.store.names import checked, checked_prefix
 
 PIECE = 1 << 20
@@ -67,6 +67,11 @@ class MemoryStore:
     def delete(self, name: str) -> None:
         """See Store."""
         self._objects.pop(checked(name), None)
+
+    def purge(self, name: str) -> Remaining:
+        """See Store."""
+        checked(name)
+        return Remaining()
 
     def list(self, prefix: str, most: int | None = None) -> Iterator[Entry]:
         """See Store."""

@@ -13,7 +13,7 @@ from exporter.report import Progress, no_progress
 from exporter.settings import Settings
 from exporter.simulator import Missing, Simulator
 from exporter.store import Store
-from exporter.wiring import days_in, new_client
+from exporter.wiring import days_in, kept_in, new_client
 from tests.kit import DAY, Time
 
 LAYOUT = Layout()
@@ -51,8 +51,8 @@ def exporter_on(
     keys = {"api_key": simulator.api_key, "secret_key": simulator.secret_key, "base_url": simulator.url}
     settings = Settings(**keys | chosen)
     with new_client(settings, now.clock(), progress) as client:
-        limits = Limits(settings.rejected_limit, settings.max_rejected_percent)
-        yield Exporter(client, days_in(store, settings), limits, now.clock(), run, progress)
+        limits, days = Limits(settings.rejected_limit, settings.max_rejected_percent), days_in(store, settings)
+        yield Exporter(client, days, limits, now.clock(), run, progress, kept=kept_in(days, settings))
 
 
 def manifest_of(day: date = DAY, **chosen: Any) -> Manifest:

@@ -24,7 +24,9 @@ ALL = os.environ.get("CANARIES") == "all"
 """Whether every combination is tried: minutes in place of seconds."""
 API_KEY, SECRET_KEY = "c4n4ry-4p1-k3y-0123456789", "c4n4ry+s3cr3t/k3y==&<%41>"
 USER, PASSWORD = "c4n4ry-us3r", "c4n4ry@pr0xy:p4ss"
-CANARIES = (API_KEY, SECRET_KEY, f"{API_KEY}:{SECRET_KEY}", USER, PASSWORD, f"{USER}:{PASSWORD}", ACCOUNT_KEY)
+ERASURE_KEY = "c4n4ry-3r4sur3-k3y/0123456789+abcdef=="
+SENT = (API_KEY, SECRET_KEY, f"{API_KEY}:{SECRET_KEY}", USER, PASSWORD, f"{USER}:{PASSWORD}", ACCOUNT_KEY)
+CANARIES = (*SENT, ERASURE_KEY)
 PROXY = "http://c4n4ry-us3r:c4n4ry%40pr0xy%3Ap4ss@127.0.0.1:9"
 
 
@@ -83,6 +85,7 @@ class Desk:
             "NO_PROXY": "127.0.0.1",
             "EXPORT_LOG_LEVEL": "DEBUG",
             "EXPORT_DELAY_SECONDS": "0",
+            "EXPORT_ERASURE_KEY": ERASURE_KEY,
             "EXPORT_DATA_DIR": str(self.folder / "data"),
             "EXPORT_LOG_DIR": str(self.folder / "logs"),
         }

@@ -46,6 +46,9 @@ LOOKING = {
     "tables": ("tables", "--json"),
     "sql": ("sql", "--csv", "SELECT event_type, count(*) FROM events GROUP BY ALL"),
     "report": ("report", "--out", "report.html"),
+    "find": ("find", "--ids", "ids.txt", "--out", "events.jsonl", "--json"),
+    "erase": ("erase", "--ids", "ids.txt", "--reason", "ticket-4711", "--yes"),
+    "erasures": ("erasures", "--json"),
 }
 ONCE = {"simulate": ("simulate", "--list-faults"), "demo": ("demo",)}
 VALUES = {"drip": "drip:5000000", "silence": "silence:0.05", "bomb": "bomb:300", "429": "429:1"}
@@ -56,7 +59,9 @@ CONTENTS = frozenset(name for name in FAULT_NAMES if not hasattr(parse_faults([n
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
-    """A folder as the store, until a test says another one."""
+    """A folder as the store, until a test says another one, with ids of somebody whom no event names."""
+    (tmp_path / "ids.txt").write_text("user_id=nobody@example.com\n")
+    (tmp_path / "ids.txt").chmod(0o600)
     return Desk(tmp_path, monkeypatch, capsys)
 
 

@@ -112,7 +112,7 @@ def test_sql_at_a_terminal_goes_on_after_a_wrong_query(
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
     assert run("sql") == DONE
     out = capsys.readouterr().out
-    assert out.index("one\n1") < out.index("cannot be answered") < out.index("two\n2")
+    assert out.index("one\n  1") < out.index("cannot be answered") < out.index("two\n  2")
 
 
 def test_sql_that_would_write_is_wrong_usage(run: Run) -> None:

@@ -1,4 +1,4 @@
-"""`status --check`: did it work? Pure."""
+"""Is all well? What `status --check` answers with, and the page begins with. Pure."""
 
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta

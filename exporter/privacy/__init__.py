@@ -1,0 +1,1 @@
+"""A person across the whole archive: found, and forgotten."""

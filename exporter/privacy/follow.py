@@ -1,0 +1,99 @@
+"""Amplitude's list of deletions, held against what is erased here, and those who are left erased."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from exporter.amplitude.deletions import Deletion
+from exporter.days.erasures import DONE, Erasure, Erasures
+from exporter.privacy.book import Work
+from exporter.privacy.erasure import Erasing, Snapshot
+from exporter.privacy.ids import Ids
+from exporter.privacy.keyed import Kept, hash_of
+from exporter.privacy.matching import Wanted
+from exporter.privacy.request import Request, stopped
+from exporter.privacy.search import Search
+
+LOOK_BACK, LOOK_AHEAD = timedelta(days=149), timedelta(days=30)
+"""The days of the jobs that a night asks for: together no more than one request may."""
+REASON = "Amplitude's list of deletions"
+BY = "EXPORT_ERASE_CONFIRM=auto"
+
+
+@dataclass(frozen=True)
+class Held:
+    """Who is on Amplitude's list: ``left`` are to be erased here, ``erased`` so many are already.
+
+    ``waiting`` so many can still be taken off the list: nothing is done for them yet.
+    """
+
+    left: Ids = field(repr=False)
+    erased: int
+    waiting: int
+
+    @property
+    def count(self) -> int:
+        """How many people are on the list."""
+        return len(self.left) + self.erased + self.waiting
+
+
+def held(listed: Sequence[Deletion], kept: Kept, records: Erasures) -> Held:
+    """Hold the list against what is erased here; an erasure that has not ended leaves its people to be erased.
+
+    Raises:
+        PermanentError: the key is missing or wrong, or what is kept cannot be read.
+        StoreError: the store cannot be read.
+    """
+    done = {one for hashes in _hashes(kept, records, ended=True) for one in hashes}
+    certain = {one.amplitude_id for one in listed if one.certain}
+    left = frozenset(one for one in certain if hash_of(_spelled(one), kept.key) not in done)
+    return Held(Ids(amplitude=left), len(certain) - len(left), len(listed) - len(certain))
+
+
+def grouped(left: Ids, kept: Kept, records: Erasures) -> Iterator[Ids]:
+    """Those who are ``left``, by what is to be done: those of each erasure that was stopped, then the others."""
+    numbers = set(left.amplitude)
+    for hashes in _hashes(kept, records, ended=False):
+        begun = {one for one in numbers if hash_of(_spelled(one), kept.key) in hashes}
+        if begun:
+            numbers -= begun
+            yield Ids(amplitude=frozenset(begun))
+    if numbers:
+        yield Ids(amplitude=frozenset(numbers))
+
+
+def erase(asked: Ids, work: Work, kept: Kept, temp_limit: int) -> Erasure:
+    """Find and erase those ``asked`` for, without asking anybody.
+
+    Raises:
+        ExportError: it stays as far as it came; the next call goes on.
+    """
+    request, records = Request(asked, REASON, BY), Erasures(work.days.store, work.days.layout, work.days.foreign)
+    since, was = Snapshot.of(work.days), stopped(asked, kept, records)
+    search = Search(work.days, work.clock.now(), temp_limit, work.progress)
+    erasing = Erasing(work, kept, records)
+    if was:
+        wanted = was.wanted(asked, kept.key)
+        found = search.find(wanted)
+        found = replace(found, days=tuple(one for one in found.days if was.concerns(one.day)))
+        book = erasing.go_on(request, found, was)
+    else:
+        wanted = Wanted(search.expanded(asked, devices=False))
+        book = erasing.begin(request, search.find(wanted), work.run_id, work.clock.now())
+    return erasing.carry_out(book, wanted, since)
+
+
+def _hashes(kept: Kept, records: Erasures, *, ended: bool) -> list[frozenset[str]]:
+    """The hashes of each erasure that has ended, or of each that has not."""
+    kept.check()
+    found = []
+    for entry in kept.listed():
+        keyed = kept.read(entry.name)
+        stored = records.read(keyed.erasure)
+        if (stored is not None and stored[0].state == DONE) == ended:
+            found.append(frozenset(keyed.hashes))
+    return found
+
+
+def _spelled(number: int) -> str:
+    return next(Ids(amplitude=frozenset({number})).spelled())

@@ -1,0 +1,352 @@
+"""Erasures that meet others at work, days that are not whole, old versions, and each other."""
+
+import gzip
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from exporter.days.erasures import BEGUN, DONE, OPEN, Erasures
+from exporter.days.manifest import EMPTY
+from exporter.days.verify import verify_day
+from exporter.errors import DamagedError, ExportError, PermanentError, SettingsError
+from exporter.export import export_day
+from exporter.privacy import erasing
+from exporter.privacy.ids import Ids, ids_in
+from exporter.privacy.request import Request
+from exporter.settings import Settings
+from exporter.simulator import Simulator
+from exporter.store import ANY, Remaining
+from exporter.store.folder import LocalStore
+from exporter.wiring import open_days
+from tests.kit import DAY, RawServer, http, member, zipped
+from tests.kit.blobs import LAYOUT, asking, exporting, folder_env
+from tests.privacy.test_find import ANNA, ARCHIVE, CARL, DAYS, HERS
+from tests.privacy.world import (
+    CONTENTS,
+    KEY,
+    NOW,
+    days_from,
+    erase,
+    events_in,
+    fill,
+    killed,
+    opened,
+    rejected_in,
+    state_of,
+)
+from tests.tables.hostile import export_lines
+
+FEW = days_from(date(2025, 10, 1), 3)
+HER = [f"user_id={ANNA}"]
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    """A small project with odd lines."""
+    with Simulator(events_per_hour=60, contents=CONTENTS) as running:
+        yield running
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> dict[str, str]:
+    """Three days that were made by hand, in a folder."""
+    export_lines(ARCHIVE, tmp_path / "data")
+    return folder_env(tmp_path) | {"EXPORT_ERASURE_KEY": KEY}
+
+
+@pytest.fixture
+def simulated(simulator: Simulator, tmp_path: Path) -> dict[str, str]:
+    """Three simulated days in a folder."""
+    env = asking(folder_env(tmp_path), simulator) | {"EXPORT_ERASURE_KEY": KEY}
+    fill(env, FEW)
+    return env
+
+
+def left_of(env: dict[str, str]) -> list[bytes]:
+    """Her events that are still there."""
+    with opened(env) as store:
+        return [line for day in DAYS for line in events_in(store, day) if line in HERS]
+
+
+def test_every_spelling_goes(env: dict[str, str]) -> None:
+    """And whoever shares a line with her by a name that stands twice loses that line only."""
+    done = erase(env, HER)
+    assert left_of(env) == []
+    with opened(env) as store:
+        assert events_in(store, DAYS[0])[0] == CARL
+        assert events_in(store, DAYS[2]) == []
+    assert done.events == len(HERS)
+    with open_days(Settings.from_mapping(env, keys_needed=False)) as days:
+        manifest = days.manifest(DAYS[2]).manifest
+        assert manifest is not None
+        assert (manifest.state, manifest.events, manifest.erased) == (EMPTY, 0, 6)
+        assert all(verify_day(day, days).problem is None for day in DAYS)
+
+
+def test_a_day_that_is_not_whole_keeps_the_erasure_open(env: dict[str, str]) -> None:
+    """The others are done; it says why; when it is whole the same call ends it, and knows ids that are gone already."""
+    with opened(env) as store:
+        manifest = store.read(LAYOUT.manifest(DAYS[0]))
+        store.delete(LAYOUT.manifest(DAYS[0]))
+    first = erase(env, HER)
+    assert (first.state, [one.day for one in first.open_days]) == (BEGUN, [DAYS[0]])
+    assert "is not whole" in first.open_days[0].why
+    assert left_of(env) == HERS[:1]  # of before the login: only an Amplitude id, which stands beside her nowhere now
+    with opened(env) as store:
+        store.write(LAYOUT.manifest(DAYS[0]), manifest[0], seen=None, metadata={})
+    second = erase(env, HER, run="run-again")
+    assert (second.id, second.state, second.open_days) == (first.id, DONE, [])
+    assert left_of(env) == []
+
+
+def test_a_damaged_day_is_left_alone(env: dict[str, str]) -> None:
+    """Damage gets no new proof."""
+    path = Path(env["EXPORT_DATA_DIR"]) / LAYOUT.dump(DAYS[2])
+    text = path.read_bytes()
+    path.write_bytes(text.replace(b'"n": 2', b'"n": 3'))
+    done = erase(env, HER)
+    assert [one.day for one in done.open_days] == [DAYS[2]]
+    assert path.read_bytes() != text
+
+
+@pytest.mark.parametrize("patience", [0, 30])
+def test_a_held_day_is_waited_for(env: dict[str, str], patience: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as somebody works on it, up to a bound; then it is told, and the same call ends it later."""
+    monkeypatch.setattr(erasing, "TURN", 0.05)
+    release = threading.Event()
+    held = threading.Event()
+
+    def hold() -> None:
+        with LocalStore(Path(env["EXPORT_DATA_DIR"])).lock(LAYOUT.lock(DAYS[0]), "run-other"):
+            held.set()
+            release.wait(0.5 if patience else None)
+
+    worker = threading.Thread(target=hold)
+    worker.start()
+    held.wait()
+    first = erase(env, HER, patience=patience)
+    release.set()
+    worker.join()
+    if patience:
+        assert first.state == DONE
+        return
+    assert [one.day for one in first.open_days] == [DAYS[0]]
+    assert "is held by run run-other" in first.open_days[0].why
+    assert erase(env, HER, run="run-again").state == DONE
+    assert left_of(env) == []
+
+
+def export_with_rejected(day: date, lines: Sequence[bytes], env: dict[str, str]) -> None:
+    """Export a day in which some lines are no events."""
+    text = gzip.compress(b"".join(line + b"\n" for line in lines), 1, mtime=0)
+    keys = {"AMP_API_KEY": "k" * 9, "AMP_SECRET_KEY": "s" * 9}
+    with (
+        RawServer(http(200, zipped([(member(day=day), text)]))) as server,
+        exporting(env | keys | {"AMP_BASE_URL": server.url}) as core,
+    ):
+        export_day(day, core)
+
+
+BAD = [b'{"user_id":"dora@example.com","x":NaN}', b'{"user_id":"ben@example.com","x":NaN}', b'{"torn":"li']
+
+
+@pytest.mark.parametrize(
+    "at", [None, ("noted", 2), ("rejecting", 1), ("recorded", 1), ("proving", 1), ("proven", 1)], ids=str
+)
+def test_rejected_lines_alone_are_erased(at: tuple[str, int] | None, env: dict[str, str]) -> None:
+    """The array stays as it is; killed between the two files, or behind them, it ends the same."""
+    later = DAY + timedelta(days=1)
+    export_with_rejected(later, [CARL, *BAD], env)
+    her = ["user_id=dora@example.com"]
+    if at:
+        killed(env, her, at)
+    done = erase(env, her, run="run-again")
+    assert [(one.day, one.events, one.rejected, one.state) for one in done.days] == [(later, 0, 1, DONE)]
+    with opened(env) as store:
+        assert events_in(store, later) == [CARL]
+        assert rejected_in(store, later) == BAD[1:]
+    with open_days(Settings.from_mapping(env, keys_needed=False)) as days:
+        manifest = days.manifest(later).manifest
+        assert manifest is not None
+        assert (manifest.events, manifest.rejected, manifest.erased) == (1, 2, 0)
+        assert verify_day(later, days).problem is None
+
+
+def test_rejected_lines_of_another_attempt_are_not_mixed_in(env: dict[str, str]) -> None:
+    """Those that the manifest does not know keep the day open."""
+    later = DAY + timedelta(days=1)
+    export_with_rejected(later, [CARL, *BAD], env)
+    with opened(env) as store:
+        text = b"".join(store.stream(LAYOUT.rejected(later)))
+        store.write(LAYOUT.rejected(later), text + text, seen=ANY, metadata={})
+    done = erase(env, ["user_id=dora@example.com"])
+    assert "not those of its manifest" in done.open_days[0].why
+    with opened(env) as store:
+        store.write(LAYOUT.rejected(later), text, seen=ANY, metadata={})
+    assert erase(env, ["user_id=dora@example.com"], run="run-again").state == DONE
+
+
+def test_two_erasures_and_an_export_at_once(
+    simulator: Simulator, simulated: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each waits for the other's day; both people are gone, everybody else is there, and every day is proven."""
+    monkeypatch.setattr(erasing, "TURN", 0.02)
+    users = sorted({user for line in simulator.lines(FEW[0]) for user in ids_in(line).users})[:2]
+    numbers = {
+        n
+        for day in FEW
+        for line in simulator.lines(day)
+        if ids_in(line).users & set(users)
+        for n in ids_in(line).amplitude
+    }
+    gone = Ids(frozenset(users), frozenset(numbers))
+    problems: list[BaseException] = []
+
+    def tried(act: Callable[[], Any]) -> threading.Thread:
+        def run() -> None:
+            try:
+                act()
+            except ExportError as error:
+                problems.append(error)
+
+        return threading.Thread(target=run)
+
+    def forced() -> None:
+        with exporting(simulated, NOW, "run-forced") as core:
+            for day in FEW:
+                export_day(day, core, force=True)
+
+    works = [tried(lambda: erase(simulated, [f"user_id={users[0]}"], run="run-one", patience=30))]
+    works += [tried(lambda: erase(simulated, [f"user_id={users[1]}"], run="run-two", patience=30)), tried(forced)]
+    for work in works:
+        work.start()
+    for work in works:
+        work.join()
+    assert all("is held by run" in str(one) for one in problems)  # an export does not wait: its day is due again
+    with opened(simulated) as store:
+        for day in FEW:
+            had = [line for line in simulator.lines(day) if b'"odd":NaN' not in line and line.startswith(b"{")]
+            stored = events_in(store, day)
+            assert not any(gone.meet(ids_in(line)) for line in [*stored, *rejected_in(store, day)])
+            assert len(stored) >= len([line for line in had if not gone.meet(ids_in(line))]) - 2
+    with open_days(Settings.from_mapping(simulated)) as days:
+        assert [verify_day(day, days).problem for day in FEW] == [None] * 3
+        assert {one.state for one in Erasures.of(days).all()} == {DONE}
+
+
+class Versioned(LocalStore):
+    """A folder that keeps something of each name's past, as long as nobody may remove it."""
+
+    kept: ClassVar[dict[str, Remaining]] = {}
+
+    def purge(self, name: str) -> Remaining:
+        """See Store."""
+        return self.kept.get(name, Remaining())
+
+
+def test_what_can_be_brought_back_is_on_record(env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many old versions, until when; called again by somebody who may remove them, nothing is left."""
+    monkeypatch.setattr("exporter.wiring.LocalStore", Versioned)
+    kept = {LAYOUT.dump(DAYS[0]): Remaining(2, 12), LAYOUT.rejected(DAYS[0]): Remaining(1, 30)}
+    monkeypatch.setattr(Versioned, "kept", kept | {LAYOUT.dump(DAYS[2]): Remaining(1, None)})
+    first = erase(env, HER)
+    assert (first.state, first.old_versions, first.until) == (DONE, 4, None)
+    told = first.day(DAYS[0])
+    assert told
+    assert (told.old_versions, told.until) == (3, NOW + timedelta(days=31))
+    monkeypatch.setattr(Versioned, "kept", {})
+    erase(env, HER, run="run-again")
+    with open_days(Settings.from_mapping(env, keys_needed=False)) as days:
+        found = Erasures.of(days).read(first.id)
+    assert found
+    assert found[0].old_versions == 0
+
+
+def test_a_failure_record_that_names_them_goes(env: dict[str, str]) -> None:
+    """None does by itself; one that names nobody stays, and so the day stays due."""
+    with open_days(Settings.from_mapping(env, keys_needed=False)) as days:
+        days.record_failure(DAYS[0], PermanentError("status 500"), 24, "run-1", NOW)
+        days.record_failure(DAYS[2], PermanentError(f"status 500 about {ANNA}"), 24, "run-1", NOW)
+    erase(env, HER)
+    with open_days(Settings.from_mapping(env, keys_needed=False)) as days:
+        assert days.failure(DAYS[0]) is not None
+        assert days.failure(DAYS[2]) is None
+
+
+def test_a_list_is_erased_at_once_and_goes_on_for_one_of_them(env: dict[str, str]) -> None:
+    """Who asks again for one person of a list that was stopped ends it for all of them."""
+    killed(env, [*HER, "user_id=carl"], ("noted", 2))
+    done = erase(env, HER, run="run-again")
+    assert done.state == DONE
+    with opened(env) as store:
+        assert [line for day in DAYS for line in events_in(store, day) if line == CARL] == []
+
+
+def test_another_key_goes_on_with_nothing(env: dict[str, str]) -> None:
+    """The hashes would tell of nobody."""
+    killed(env, HER, ("noted", 1))
+    with open_days(Settings.from_mapping(env, keys_needed=False)) as days:
+        names = Erasures.of(days).names()
+    assert len(names) == 1
+    with pytest.raises(PermanentError, match="is not the key that"):
+        erase_with(env, "another-key-that-nobody-can-guess-0123")
+
+
+def erase_with(env: dict[str, str], key: str) -> None:
+    """Erase with another key."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("tests.privacy.world.KEY", key)
+        erase(env, HER)
+
+
+def test_it_is_erased_while_its_record_is_damaged(env: dict[str, str]) -> None:
+    """A record that cannot be read is said by its name, and stops the erasure of those people, not of others."""
+    first = erase(env, HER)
+    with opened(env) as store:
+        store.write(LAYOUT.erasure(first.id), b'{"format":1,"id":"anna@example.com"}', seen=ANY, metadata={})
+    with pytest.raises(DamagedError, match=f"erasures/{first.id}.json is damaged") as caught:
+        erase(env, HER, run="run-again")
+    assert ANNA not in str(caught.value)
+    assert erase(env, ["user_id=carl"], run="run-carl").state == DONE
+
+
+@pytest.mark.parametrize("words", [f"as {ANNA.upper()} wished", "of 558451453161"])
+def test_a_reason_that_names_them_is_refused(words: str) -> None:
+    """It is kept for years."""
+    asked = Ids(frozenset({ANNA}), frozenset({558451453161}))
+    with pytest.raises(SettingsError, match="holds one of the ids") as caught:
+        Request(asked, words, "me").check()
+    assert ANNA not in str(caught.value).lower()
+    Request(asked, "ticket-4711", "me").check()
+
+
+def test_a_day_that_came_meanwhile_is_looked_at(env: dict[str, str], tmp_path: Path) -> None:
+    """What changed after the search is erased, too."""
+    later = DAY - timedelta(days=9)
+    export_lines({later: [HERS[1], CARL]}, tmp_path / "other")
+    shutil.rmtree(tmp_path / "other/ledger")
+
+    def come(step: str, _done: int, _total: int | None) -> None:
+        if step == "remembered":
+            shutil.copytree(tmp_path / "other", env["EXPORT_DATA_DIR"], dirs_exist_ok=True)
+
+    done = erase(env, HER, progress=come)
+    assert done.state == DONE
+    assert done.day(later)
+    with opened(env) as store:
+        assert events_in(store, later) == [CARL]
+
+
+def test_what_is_not_touched_stays_to_the_byte(env: dict[str, str]) -> None:
+    """A day without them: array, manifest and all."""
+    before = state_of(env)
+    erase(env, HER)
+    after = state_of(env)
+    for name in (LAYOUT.dump(DAYS[1]), LAYOUT.manifest(DAYS[1])):
+        assert after[name] == before[name]
+    assert OPEN == "open"
