@@ -151,7 +151,7 @@ def _asked(words: list[str], environment: dict[str, str], folder: str) -> str:
 
 def command() -> None:
     """The command line with a clock that stands still, and waits for nothing; and a run's id without chance in it."""
-    secrets.token_hex = lambda _bytes=None: "0" * 8
+    secrets.token_hex = lambda nbytes=None: "0" * (nbytes or 32)
     clock = Clock(now=lambda: NOW, monotonic=time.monotonic, sleep=lambda _seconds: None)
     perform(Call(parse_arguments(sys.argv[1:], INSTALLED), dict(os.environ), clock, INSTALLED))
 
