@@ -35,6 +35,7 @@ from tests.privacy.world import (
     events_in,
     fill,
     killed,
+    make_tables,
     opened,
     rejected_in,
     state_of,
@@ -350,3 +351,25 @@ def test_what_is_not_touched_stays_to_the_byte(env: dict[str, str]) -> None:
     for name in (LAYOUT.dump(DAYS[1]), LAYOUT.manifest(DAYS[1])):
         assert after[name] == before[name]
     assert OPEN == "open"
+
+
+def test_an_old_table_goes_even_if_no_new_one_can_be_made(env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It holds the person; a new one is due, as any other that could not be made."""
+    make_tables(env, DAYS)
+
+    def broken(*_: object) -> None:
+        raise PermanentError("DuckDB is not installed")
+
+    monkeypatch.setattr("exporter.tables.derive.write_table", broken)
+    assert erase(env, HER).state == DONE
+    with opened(env) as store:
+        assert [day for day in DAYS if store.stat(LAYOUT.table(day))] == [DAYS[1]]
+
+
+def test_the_nightly_page_goes(env: dict[str, str]) -> None:
+    """It counts people; the next night writes it anew."""
+    with opened(env) as store:
+        store.write(LAYOUT.report, b"<html>", seen=None, metadata={})
+    erase(env, HER)
+    with opened(env) as store:
+        assert store.stat(LAYOUT.report) is None
