@@ -4,6 +4,7 @@ import gzip
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,14 +14,14 @@ import pytest
 from exporter.days.erasures import BEGUN, DONE, OPEN, Erasures
 from exporter.days.manifest import EMPTY
 from exporter.days.verify import verify_day
-from exporter.errors import DamagedError, ExportError, PermanentError, SettingsError
+from exporter.errors import DamagedError, ExportError, PermanentError, SettingsError, StoreError
 from exporter.export import export_day
 from exporter.privacy import erasing
 from exporter.privacy.ids import Ids, ids_in
 from exporter.privacy.request import Request
 from exporter.settings import Settings
 from exporter.simulator import Simulator
-from exporter.store import ANY, Remaining
+from exporter.store import ANY, Entry, Remaining
 from exporter.store.folder import LocalStore
 from exporter.wiring import open_days
 from tests.kit import DAY, RawServer, http, member, zipped
@@ -373,3 +374,34 @@ def test_the_nightly_page_goes(env: dict[str, str]) -> None:
     erase(env, HER)
     with opened(env) as store:
         assert store.stat(LAYOUT.report) is None
+
+
+class Archived(LocalStore):
+    """A folder in which a day's dump lies in the archive tier, as long as nobody has brought it back."""
+
+    away: ClassVar[bool] = True
+
+    def list(self, prefix: str, most: int | None = None) -> Iterator[Entry]:
+        """See Store."""
+        for entry in super().list(prefix, most):
+            yield replace(entry, tier="Archive" if self._away(entry.name) else "Hot")
+
+    def stream(self, name: str) -> Iterator[bytes]:
+        """See Store."""
+        if self._away(name):
+            raise StoreError("the blob lies in the archive tier (Azure says: BlobArchived)")
+        return super().stream(name)
+
+    def _away(self, name: str) -> bool:
+        return self.away and name == LAYOUT.dump(DAYS[0])
+
+
+def test_a_day_in_the_archive_tier_keeps_the_erasure_open(env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody knows what is in it; when it is back the same call ends it."""
+    monkeypatch.setattr("exporter.wiring.LocalStore", Archived)
+    first = erase(env, [*HER, "amplitude_id=558451453161"])
+    assert [one.day for one in first.open_days] == [DAYS[0]]
+    assert "archive tier" in first.open_days[0].why
+    monkeypatch.setattr(Archived, "away", False)
+    assert erase(env, HER, run="run-again").state == DONE
+    assert left_of(env) == []
