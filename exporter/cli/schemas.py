@@ -80,7 +80,7 @@ MANIFEST = {
 FAILURE = {
     "format": f"of the record; this is {FORMAT}",
     "day": "UTC",
-    "kind": "retriable, deadline, permanent, refused, damaged, crashed, unexpected",
+    "kind": "retriable, deadline, permanent, refused, damaged, ledger, crashed, unexpected",
     "reason": "in a sentence",
     "attempts": "since the last success",
     "window_hours": "the widest window that may be asked for next time, in hours",

@@ -21,6 +21,8 @@ Cause = Literal["found", "written", "replaced", "forced", "final", "empty", "era
 """Why there is a line. The first eight stand in the ledger, `checked` in the file of checks."""
 DELETED: Cause = "deleted"
 OptionalSha = Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{64})?$")]
+FARTHEST = 10**8
+"""A line with a higher number than ever will be is somebody's joke: lines are counted on behind it."""
 MOST_TOLD = 20
 """Breaks of a chain that are told one by one."""
 
@@ -152,7 +154,7 @@ class Chain:
         entry: What it holds; None if it is none of ours.
         breaks: What is wrong, a sentence each.
         newest: The newest line of each day.
-        hashes: The SHA-256 of each line, by its number; only if it was asked for, since it grows with the ledger.
+        hashes: The SHA-256 of each line, by its number.
     """
 
     head: Head = START
@@ -171,6 +173,8 @@ class Chain:
             self._broken(f"line {number} in {where} is no line of the ledger, as an exporter writes it")
         elif joins and (entry.n, entry.previous) != (number, self.head.sha256):
             self._broken(self._why(entry, number, where))
+        if entry and entry.n < FARTHEST:  # behind a break it goes on with the numbers that the lines have
+            number = entry.n
         self.head, self.last, self.entry = Head(number, sha256_of(line)), line, entry
         self.hashes[number] = self.head.sha256
         if entry:

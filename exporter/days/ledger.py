@@ -69,6 +69,8 @@ class Ledger:
         found = caught or self._read(year)
         if found is None and self._tail:
             raise gone(self.files.name(self._tail.year))
+        if found and self._tail and found.head.number < self._tail.head.number:
+            self.note(f"it ended with line {self._tail.head.number}, and now with {found.head.number}: it was cut off")
         self._tail, self._fresh = found, True
         return found
 

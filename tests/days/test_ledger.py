@@ -233,6 +233,30 @@ def test_a_chain_tells_of_each_break() -> None:
     assert sha256_of(whole[-1]) == chain.head.sha256
 
 
+def test_a_break_is_told_once() -> None:
+    """The numbers go on as the lines have them; one that jumps beyond all bounds is counted."""
+    lines = [linked([change()], START)]
+    for _ in range(5):
+        lines.append(linked([change()], lines[-1][1]))
+    whole = [line for line, _ in lines]
+    joke = linked([change()], Head(10**8, "a" * 64))[0]
+    for shown, number in (([*whole[:2], *whole[3:]], 6), ([*whole[:3], *whole[2:]], 6), ([*whole[:3], joke], 4)):
+        chain = Chain()
+        for line in shown:
+            chain.read(line, "x")
+        assert (len(chain.breaks), chain.head.number) == (1, number)
+
+
+def test_a_ledger_that_is_cut_in_a_run_is_told(tmp_path: Path) -> None:
+    """And gone on with."""
+    ledger = Ledger(LocalStore(tmp_path), LAYOUT.ledger)
+    ledger.append([change(), change(), change()])
+    path = tmp_path / FIRST
+    path.write_bytes(path.read_bytes().splitlines(keepends=True)[0])
+    assert ledger.append([change()]).number == 2
+    assert ledger.breaks == ["it ended with line 3, and now with 1: it was cut off"]
+
+
 def test_a_tail_knows_whether_its_file_is_closed() -> None:
     """By the year of its last line."""
     line, head = linked([change(at=NEW_YEAR)], START)

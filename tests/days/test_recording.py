@@ -239,3 +239,14 @@ def test_the_line_is_of_what_the_manifest_says() -> None:
     assert line.rejected_sha256
     assert (line.run, line.at) == ("run-1", moment(DAY, 50))
     assert Change(DAY, "checked", line.content, "run-1", NOW).content.bytes == manifest.size
+
+
+def test_what_happens_while_days_are_read_back_accuses_nobody() -> None:
+    """The ledger was read before, and the day changed since: it is read again before anything is said."""
+    store = MemoryStore()
+    export(store, DAY, Given(3), moment(DAY, 26))
+    days = days_on(store)
+    audit = Audit(days.ledger, 2025)
+    export(store, DAY, Given(4), moment(DAY, 50))
+    export(store, day_number(1), Given(4), moment(day_number(1), 50))
+    assert [verify_day(day, days, audit).problem for day in (DAY, day_number(1))] == [None, None]

@@ -319,3 +319,11 @@ def test_the_ledger_costs_two_requests_an_export(env: dict[str, str], simulator:
             assert requests() == ["GET", "PUT appendblock"]
         export_day(DAY, core)
         assert requests() == []  # nothing changed
+
+
+def test_a_lost_answer_to_an_append_is_no_race(azurite: Azurite, container: ContainerClient) -> None:
+    """The SDK sends it again and meets its own lines: they stand once."""
+    with losing(azurite, container, "ledger/", "comp=appendblock") as store:
+        store.append("ledger/x.jsonl", b"one\n", at=0)
+        store.append("ledger/x.jsonl", b"two\n", at=4)
+        assert b"".join(store.stream("ledger/x.jsonl")) == b"one\ntwo\n"
