@@ -4,7 +4,8 @@
     eval "$(infra/parameters.py GROUP)"
 
 Needs the Azure CLI, signed in, and Python 3. Keys are not among them: Azure does not give them back, and the vault
-keeps them. Lines go to standard output; what went wrong to standard error, exit 1.
+keeps them. A ledger that was locked since is: a deployment has to know. Lines go to standard output; what went wrong
+to standard error, exit 1.
 """
 
 import json
@@ -13,8 +14,10 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 FILE = Path(__file__).with_name("main.bicepparam")
+LOCKED = "export LEDGER_LOCKED=true"
 
 
 def lines(parameters: dict[str, dict[str, object]], file: str) -> list[str]:
@@ -33,26 +36,46 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
+def _azure(*arguments: str) -> Any:
+    """What Azure answers.
+
+    Raises:
+        subprocess.CalledProcessError: it refuses.
+    """
+    command = ["az", *arguments, "--output", "json"]
+    asked = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - a fixed program
+    return json.loads(asked.stdout)
+
+
+def _is_locked(group: str, outputs: dict[str, dict[str, str]]) -> bool:
+    """Whether the ledger's policy was locked after that deployment; a version without a ledger has none."""
+    if "ledgerContainer" not in outputs:
+        return False
+    container = ("--account-name", outputs["exportAccountName"]["value"])
+    container += ("--container-name", outputs["ledgerContainer"]["value"])
+    policy = _azure("storage", "container", "immutability-policy", "show", "--resource-group", group, *container)
+    return bool(policy) and policy.get("state") == "Locked"
+
+
 def main(arguments: list[str]) -> int:
     """Ask Azure, and print."""
     if len(arguments) != 1:
         sys.stderr.write(__doc__ or "")
         return 2
-    command = ["az", "deployment", "group", "show", "--resource-group", arguments[0], "--name", "main"]
+    (group,) = arguments
+    deployment = ("deployment", "group", "show", "--resource-group", group, "--name", "main")
     try:
-        asked = subprocess.run(  # noqa: S603 - a fixed program; the group is one argument
-            [*command, "--query", "properties.parameters", "--output", "json"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        parameters, outputs = _azure(*deployment, "--query", "properties.[parameters, outputs]")
+        told = lines(parameters, FILE.read_text(encoding="utf-8"))
+        if _is_locked(group, outputs or {}):
+            told = [line for line in told if "LEDGER_LOCKED=" not in line] + [LOCKED]
     except FileNotFoundError:
         sys.stderr.write("The Azure CLI (az) is not installed.\n")
         return 1
-    if asked.returncode:
-        sys.stderr.write(asked.stderr)
+    except subprocess.CalledProcessError as refused:
+        sys.stderr.write(refused.stderr)
         return 1
-    sys.stdout.writelines(f"{line}\n" for line in lines(json.loads(asked.stdout), FILE.read_text(encoding="utf-8")))
+    sys.stdout.writelines(f"{line}\n" for line in told)
     return 0
 
 

@@ -138,9 +138,7 @@ def _tables(parser: argparse.ArgumentParser) -> None:
 
 
 def _sql(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "query", nargs="?", metavar="QUERY", help="default: those of standard input, each ending with ;"
-    )
+    parser.add_argument("query", nargs="?", metavar="QUERY", help="default: those of stdin, each ending with ;")
     _add_days(parser)
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--csv", action="store_true", help="print the rows as CSV")

@@ -58,4 +58,5 @@ def shown(display: Display) -> Callable[[date, int], None]:
 
 def told_ids(ids: Ids) -> str:
     """How many ids of each kind."""
-    return f"{len(ids.users)} user ids, {len(ids.amplitude)} Amplitude ids, {len(ids.devices)} device ids"
+    counts = {"user id": len(ids.users), "Amplitude id": len(ids.amplitude), "device id": len(ids.devices)}
+    return ", ".join(f"{count:,} {kind}{'' if count == 1 else 's'}" for kind, count in counts.items())

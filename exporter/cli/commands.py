@@ -185,22 +185,11 @@ def _simulate(call: Call) -> int:
     return DONE
 
 
-def _tables(call: Call) -> int:
-    from exporter.cli.tables import tables  # noqa: PLC0415 - this command only
+def _asking(call: Call) -> int:
+    from exporter.cli import reporting, sql, tables  # noqa: PLC0415 - these commands only
 
-    return tables(call)
-
-
-def _sql(call: Call) -> int:
-    from exporter.cli.sql import sql  # noqa: PLC0415 - this command only
-
-    return sql(call)
-
-
-def _report(call: Call) -> int:
-    from exporter.cli.reporting import write_report  # noqa: PLC0415 - this command only
-
-    return write_report(call)
+    commands = {"tables": tables.tables, "sql": sql.sql, "report": reporting.write_report}
+    return commands[call.arguments.command](call)
 
 
 def _people(call: Call) -> int:
@@ -221,9 +210,9 @@ COMMANDS: dict[str, Callable[[Call], int]] = {
     "doctor": _doctor,
     "simulate": _simulate,
     "demo": _demo,
-    "tables": _tables,
-    "sql": _sql,
-    "report": _report,
+    "tables": _asking,
+    "sql": _asking,
+    "report": _asking,
     "find": _people,
     "erase": _people,
     "erasures": _people,

@@ -89,7 +89,7 @@ def _verified(day: date, days: Days) -> Verified:
         )
         return Verified(day, dump.events, dump.size, problem, damaged=True)
     if erased:
-        return Verified(day, dump.events, dump.size, still_there(manifest.dump, len(erased)), damaged=True)
+        return Verified(day, dump.events, dump.size, still_there(manifest.dump, len(erased)))
     rejected = _rejected_problem(manifest, days)
     return Verified(
         day, dump.events, dump.size, rejected, damaged=rejected is not None, manifest=None if rejected else manifest

@@ -16,7 +16,7 @@ from exporter.days.erased import still_there
 from exporter.days.manifest import Manifest
 from exporter.days.stored import Days
 from exporter.dump import watched
-from exporter.errors import DamagedError, ExportError, StoreError, UnexpectedError
+from exporter.errors import DamagedError, ExportError, LostRaceError, StoreError, UnexpectedError
 from exporter.report import Progress, Step, no_progress
 from exporter.store import Entry
 from exporter.tables.write import Written, write_table
@@ -91,10 +91,22 @@ class Tables:
             if erased:
                 raise DamagedError(f"{still_there(manifest.dump, len(erased))}. No table is made of it")
             draft.commit({SOURCE: made.sha256, "events": str(made.rows), "raw": str(made.raw)})
+            self._check_still(day, made)
         finally:
             draft.discard()
         self.progress(Step.DERIVED, made.rows, None)
         return made
+
+    def _check_still(self, day: date, made: Written) -> None:
+        """See that the day is still the one that the table is of: somebody may have been erased from it meanwhile.
+
+        Raises:
+            LostRaceError: it is not, and the table is gone again.
+        """
+        stands = self.days.manifest(day).manifest
+        if stands is None or stands.sha256 != made.sha256:
+            self.days.store.delete(self.days.layout.table(day))
+            raise LostRaceError(f"{day} was written anew while its table was made, so that went again. It is due")
 
     def try_to_derive(self, days: Iterable[date]) -> list[tuple[date, str]]:
         """Make the tables of ``days`` that are not there. What goes wrong is a warning, and handed back."""

@@ -231,6 +231,7 @@ def test_four_hundred_days_on_a_phone(show: Show) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") == PALM["width"]
         assert page.evaluate("document.documentElement.scrollHeight") < 9 * PALM["height"]
         page.evaluate("scrollTo(0, 3000)")
+        assert page.get_by_label("On this page").evaluate("one => one.getBoundingClientRect().top") == 0
         for part, heading in (("Days", "days"), ("Calendar", "calendar"), ("Attention", "attention")):
             page.get_by_label("On this page").get_by_text(part).click()
             top = page.locator(f"h2#{heading}, h2:near(#{heading})").first.bounding_box()

@@ -553,7 +553,7 @@ def test_health_says_what_is_wrong(app: App) -> None:
     assert "the container does not exist" in checks["container"][1]
     assert checks["write"][1] == "not tried: see container"
     assert "wrong-secret" not in answer.text + str(said(host))
-    assert len([line for line in said(host) if line.startswith("check failed: name=")]) == 6
+    assert len([line for line in said(host) if line.startswith("check failed: name=")]) == 7
     assert ask(app.start({"EXPORT_STORAGE_URL": None}), "GET", "/health").status_code == 503
 
 

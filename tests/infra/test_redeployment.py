@@ -21,14 +21,18 @@ GIVEN = {
     "retentionDays": {"type": "Int", "value": 730},
     "readers": {"type": "Array", "value": ["00000000-0000-0000-0000-00000000000a", "user:b"]},
     "protect": {"type": "Bool", "value": True},
+    "ledgerLocked": {"type": "Bool", "value": False},
 }
+OUTPUTS = {"exportAccountName": {"value": "ampexportx"}, "ledgerContainer": {"value": "amplitude-ledger"}}
 
 
-def _ask(folder: Path, answer: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-    """Call the script with an Azure CLI that gives this answer."""
+def _ask(folder: Path, answer: str, code: int = 0, policy: str = "{}") -> subprocess.CompletedProcess[str]:
+    """Call the script with an Azure CLI that gives this answer, and this one about the ledger's policy."""
     az = folder / "az"
     (folder / "answer").write_text(answer)
-    az.write_text(f'#!/bin/sh\necho "$*" >{folder}/asked\ncat {folder}/answer {">&2" if code else ""}\nexit {code}\n')
+    (folder / "policy").write_text(policy)
+    asking = f'echo "$*" >>{folder}/asked\ncase "$*" in *immutability-policy*) cat {folder}/policy; exit;; esac'
+    az.write_text(f"#!/bin/sh\n{asking}\ncat {folder}/answer {'>&2' if code else ''}\nexit {code}\n")
     az.chmod(0o755)
     environment = {"PATH": f"{folder}:{os.environ['PATH']}"}
     command = [sys.executable, str(INFRA / "parameters.py"), "GROUP"]
@@ -37,7 +41,7 @@ def _ask(folder: Path, answer: str, code: int = 0) -> subprocess.CompletedProces
 
 def test_parameters_of_the_last_deployment_come_back_as_variables(tmp_path: Path) -> None:
     """A shell that evaluates the lines has them all, quotes included; no key is among them."""
-    done = _ask(tmp_path, json.dumps(GIVEN))
+    done = _ask(tmp_path, json.dumps([GIVEN, OUTPUTS]))
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "asked").read_text().startswith("deployment group show --resource-group GROUP --name main")
     show = f"{sys.executable} -c 'import json, os; print(json.dumps(dict(os.environ)))'"
@@ -50,7 +54,21 @@ def test_parameters_of_the_last_deployment_come_back_as_variables(tmp_path: Path
         "RETENTION_DAYS": "730",
         "READERS": "00000000-0000-0000-0000-00000000000a,user:b",
         "PROTECT": "true",
+        "LEDGER_LOCKED": "false",
     }
+
+
+@pytest.mark.parametrize(
+    ("outputs", "state", "locked"),
+    [(OUTPUTS, "Locked", ["true"]), (OUTPUTS, "Unlocked", ["false"]), ({}, "Locked", ["false"]), (None, "", ["false"])],
+)
+def test_ledger_that_was_locked_since_is_known(tmp_path: Path, outputs: object, state: str, locked: list[str]) -> None:
+    """Azure refuses to write a locked policy; a deployment of a version without a ledger has none to ask about."""
+    done = _ask(tmp_path, json.dumps([GIVEN, outputs]), policy=json.dumps({"state": state}))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.findall(r"LEDGER_LOCKED=(\w+)", done.stdout) == locked
+    asked = (tmp_path / "asked").read_text()
+    assert ("--account-name ampexportx --container-name amplitude-ledger" in asked) == bool(outputs)
 
 
 def test_refusal_of_azure_is_passed_on(tmp_path: Path) -> None:

@@ -252,3 +252,20 @@ def test_a_day_without_events_has_a_table_too(tmp_path: Path) -> None:
 def test_a_tables_name_tells_its_day(name: str, day: date | None) -> None:
     """Nothing else is taken for a table."""
     assert LAYOUT.table_day(name) == day
+
+
+def test_a_table_of_a_day_that_was_written_anew_meanwhile_goes_again(env: dict[str, str]) -> None:
+    """Somebody may have been erased from the day while its table was made; the table is due."""
+    export({name: text for name, text in env.items() if name != "EXPORT_TABLES"})
+
+    def erased(step: str, _done: int, _total: int | None) -> None:
+        if step == "committed":
+            with opened(env) as other:
+                stored = other.store.read(MANIFEST)
+                text = stored[0].replace(manifest_in(other.store)["sha256"].encode(), b"a" * 64)
+                other.store.write(MANIFEST, text, seen=ANY, metadata={})
+
+    with opened(env, erased) as days, pytest.raises(LostRaceError, match="written anew while its table was made"):
+        Tables(days).derive(DAY)
+    with opened(env) as days:
+        assert days.store.stat(TABLE) is None
