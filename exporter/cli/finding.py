@@ -95,11 +95,15 @@ def _beside(out: Path) -> Path:
 
 @contextmanager
 def _written(path: Path) -> Iterator[Sink]:
-    """Takes lines into a file of its owner's, which appears when all are there; no file where there are none.
+    """Takes lines into a file of its owner's, which appears when all are there; where there are none, none is left.
+
+    What stood there is of an earlier search, perhaps for somebody else.
 
     Raises:
         SettingsError: it cannot be written.
     """
+    if path.exists() and not path.is_file():
+        raise SettingsError(f"--out {path} cannot be written: it is there, and is no file")
     making, count = path.with_name(f".{path.name}.new"), 0
     try:
         with suppress(FileNotFoundError):
@@ -120,6 +124,8 @@ def _written(path: Path) -> Iterator[Sink]:
             os.fsync(file.fileno())
         if count:
             making.replace(path)
+        else:
+            path.unlink(missing_ok=True)
     finally:
         with suppress(FileNotFoundError):
             making.unlink()

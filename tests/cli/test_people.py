@@ -155,8 +155,20 @@ def test_nothing_is_written_where_nothing_is_found(desk: Desk) -> None:
     assert desk.call("find", "--ids", "ids.txt", "--out", "out.jsonl").code == 0
     assert not (desk.folder / "out.jsonl").exists()
     assert [path.name for path in desk.folder.iterdir() if path.name.startswith(".")] == []
-    said = desk.call("find", "--ids", "ids.txt", "--out", "no/such/folder/out.jsonl")
-    assert (said.code, "cannot be written" in said.err) == (2, True)
+    for name in ("no/such/folder/out.jsonl", ".", "data"):
+        said = desk.call("find", "--ids", "ids.txt", "--out", name)
+        assert (said.code, "cannot be written" in said.err) == (2, True)
+
+
+def test_the_lines_of_an_earlier_search_are_not_handed_out(desk: Desk) -> None:
+    """Whoever asks next for somebody else, into the same file, gets nothing of the person before."""
+    user = person_at(desk, 1)
+    put_ids(desk, f"user_id={user}")
+    assert desk.call("find", "--ids", "ids.txt", "--out", "out.jsonl").code == 0
+    (desk.folder / "out.jsonl.rejected").write_text("a rejected line of somebody's")
+    put_ids(desk, "user_id=nobody@example.com")
+    assert desk.call("find", "--ids", "ids.txt", "--out", "out.jsonl").code == 0
+    assert [path.name for path in desk.folder.iterdir() if "out.jsonl" in path.name] == []
 
 
 def test_somebody_who_is_not_there_is_remembered(desk: Desk) -> None:
