@@ -82,6 +82,7 @@ class Desk:
         past = with_a_past(request.asked, self.kept, records)
         with self.display:
             wanted, found = self._found(request, was)
+        replace(request, asked=found.ids).check()
         if not arguments.quiet:
             self._tell(request, found, was)
         if arguments.dry_run:

@@ -98,7 +98,8 @@ def read_ids(lines: Iterable[str], where: str) -> Ids:
             name == AMPLITUDE
             and meant.isascii()
             and meant.isdecimal()
-            and 0 < int(meant[:_LONGEST_NUMBER]) <= LARGEST_ID
+            and len(meant) <= _LONGEST_NUMBER
+            and 0 < int(meant) <= LARGEST_ID
         ):
             amplitude.add(int(meant))
         elif name in (USER, DEVICE) and 0 < len(meant) <= LONGEST_ID:

@@ -69,6 +69,18 @@ def test_a_person_is_found_and_erased(desk: Desk) -> None:
     assert user.encode() not in stored
 
 
+def test_a_reason_that_names_an_id_found_with_them_is_refused(desk: Desk) -> None:
+    """Nobody typed it into the list, and it would be on record for years."""
+    user = person_at(desk, 1)
+    put_ids(desk, f"user_id={user}")
+    dump = next(desk.data.glob(f"{recent(0).replace('-', '')}*.json"))
+    found = [ids_in(line.removesuffix(b",")) for line in dump.read_bytes().split(b"\n")]
+    number = next(iter(next(ids.amplitude for ids in found if user in ids.users)))
+    before = files_in(desk.data)
+    said = desk.call("erase", "--ids", "ids.txt", "--reason", f"amplitude {number}", "--yes", **KEY)
+    assert (said.code, "holds one of the ids" in said.err, files_in(desk.data) == before) == (2, True, True)
+
+
 @pytest.mark.parametrize(("answer", "code"), [("yes\n", 0), ("YES\n", 0), ("no\n", 1), ("\n", 1), ("", 1)])
 def test_it_asks_once(desk: Desk, answer: str, code: int) -> None:
     """Anything but yes erases nothing."""

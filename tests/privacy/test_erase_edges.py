@@ -327,6 +327,15 @@ def test_a_reason_that_names_them_is_refused(words: str) -> None:
     Request(asked, "ticket-4711", "me").check()
 
 
+def test_a_short_id_stops_no_reason() -> None:
+    """Each letter stands in some word; as a word of its own it is told."""
+    asked = Ids(frozenset({"t", "4"}), frozenset({71}), frozenset({"desk."}))
+    Request(asked, "ticket-4711", "the desk").check()
+    for words in ("for t", "of 4", "user 71!", "desk."):
+        with pytest.raises(SettingsError, match="holds one of the ids"):
+            Request(asked, words, "me").check()
+
+
 def test_a_day_that_came_meanwhile_is_looked_at(env: dict[str, str], tmp_path: Path) -> None:
     """What changed after the search is erased, too."""
     later = DAY - timedelta(days=9)

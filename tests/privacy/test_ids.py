@@ -34,6 +34,7 @@ def test_any_id_can_be_named() -> None:
         "amplitude_id=0",
         "amplitude_id=-5",
         "amplitude_id=" + "9" * 5000,
+        "amplitude_id=" + "0" * 39 + "1" * 5000,
         "amplitude_id=²",
         "mail=anna@example.com",
         "user_id=" + "anna" * 300,
