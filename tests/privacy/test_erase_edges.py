@@ -1,6 +1,7 @@
 """Erasures that meet others at work, days that are not whole, old versions, and each other."""
 
 import gzip
+import json
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +20,7 @@ from exporter.export import export_day
 from exporter.privacy import erasing
 from exporter.privacy.ids import Ids, ids_in
 from exporter.privacy.request import Request
+from exporter.report import no_progress
 from exporter.settings import Settings
 from exporter.simulator import Simulator
 from exporter.store import ANY, Entry, Remaining
@@ -177,6 +179,42 @@ def test_rejected_lines_alone_are_erased(at: tuple[str, int] | None, env: dict[s
         assert manifest is not None
         assert (manifest.events, manifest.rejected, manifest.erased) == (1, 2, 0)
         assert verify_day(later, days).problem is None
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("kept", [BAD[1:], []])
+def test_rejected_lines_of_a_day_that_never_came_are_erased(env: dict[str, str], kept: list[bytes], late: bool) -> None:
+    """An attempt that failed has left them, before the search or behind it; nothing else will take them away."""
+    later = DAY + timedelta(days=1)
+    text, left = (
+        b"".join(b'{"text":%b}\n' % json.dumps(line.decode()).encode() for line in lines)
+        for lines in ([BAD[0], *kept], kept)
+    )
+
+    def fail(step: str = "remembered", *_: object) -> None:
+        if step == "remembered":
+            with opened(env) as store:
+                store.write(LAYOUT.rejected(later), text, seen=None, metadata={})
+
+    if not late:
+        fail()
+    done = erase(env, ["user_id=dora@example.com"], progress=fail if late else no_progress)
+    assert [(one.day, one.events, one.rejected) for one in done.days] == [(later, 0, 1)]
+    assert done.state == DONE
+    with opened(env) as store:
+        assert b"".join(rejected_in(store, later)) == b"".join(kept)
+        assert (b"".join(store.stream(LAYOUT.rejected(later))) if kept else b"") == left
+        assert store.stat(LAYOUT.manifest(later)) is None
+
+
+def test_a_day_that_is_gone_keeps_no_erasure_open(env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that could not be read when somebody asked, and that retention has taken since."""
+    monkeypatch.setattr("exporter.wiring.LocalStore", Archived)
+    assert [one.day for one in erase(env, HER).open_days] == [DAYS[0]]
+    with opened(env) as store:
+        store.delete(LAYOUT.dump(DAYS[0]))
+        store.delete(LAYOUT.manifest(DAYS[0]))
+    assert erase(env, HER, run="run-again").state == DONE
 
 
 def test_rejected_lines_of_another_attempt_are_not_mixed_in(env: dict[str, str]) -> None:
@@ -349,6 +387,34 @@ def test_a_day_that_came_meanwhile_is_looked_at(env: dict[str, str], tmp_path: P
     done = erase(env, HER, progress=come)
     assert done.state == DONE
     assert done.day(later)
+    with opened(env) as store:
+        assert events_in(store, later) == [CARL]
+
+
+def test_a_day_that_is_exported_for_the_first_time_meanwhile_is_looked_at(
+    env: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its exporter is killed before it can see that somebody was erased."""
+    monkeypatch.setattr(erasing, "TURN", 0.05)
+    later, held = DAY - timedelta(days=9), threading.Event()
+    export_lines({later: [HERS[1], CARL]}, tmp_path / "other")
+    shutil.rmtree(tmp_path / "other/ledger")
+
+    def export() -> None:
+        with LocalStore(Path(env["EXPORT_DATA_DIR"])).lock(LAYOUT.lock(later), "run-other"):
+            held.set()
+            threading.Event().wait(1)
+            shutil.copytree(tmp_path / "other", env["EXPORT_DATA_DIR"], dirs_exist_ok=True)
+
+    worker = threading.Thread(target=export)
+
+    def begin(step: str, *_: object) -> None:
+        if step == "remembered":
+            worker.start()
+            held.wait()
+
+    assert erase(env, HER, progress=begin, patience=30).state == DONE
+    worker.join()
     with opened(env) as store:
         assert events_in(store, later) == [CARL]
 
