@@ -101,6 +101,8 @@ class Erasing:
     def carry_out(self, book: Book, wanted: Wanted, since: Snapshot) -> Erasure:
         """Erase the open days of ``book``, then others that changed ``since``; return what is on record then.
 
+        Days of after the request are another request's.
+
         A day that cannot be erased now says why, and keeps the erasure open.
 
         Raises:
@@ -112,8 +114,9 @@ class Erasing:
             self.begins(day, len(open_days))
             self._try(day, matcher, book)
         for day in sorted(since.changed() - {one.day for one in book.erasure.days}):
-            self.begins(day, len(open_days))
-            self._try(day, matcher, book)
+            if day < book.erasure.asked_at.date():
+                self.begins(day, len(open_days))
+                self._try(day, matcher, book)
         self._page()
         done = not book.erasure.open_days
         now = self.work.clock.now()

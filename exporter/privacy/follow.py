@@ -1,7 +1,7 @@
 """Amplitude's list of deletions, held against what is erased here, and those who are left erased."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from exporter.amplitude.deletions import Deletion
@@ -74,9 +74,7 @@ def erase(asked: Ids, work: Work, kept: Kept, temp_limit: int) -> Erasure:
     erasing = Erasing(work, kept, records)
     if was:
         wanted = was.wanted(asked, kept.key)
-        found = search.find(wanted)
-        found = replace(found, days=tuple(one for one in found.days if was.concerns(one.day)))
-        book = erasing.go_on(request, found, was)
+        book = erasing.go_on(request, was.concerning(search.find(wanted)), was)
     else:
         wanted = Wanted(search.expanded(asked, devices=False))
         book = erasing.begin(request, search.find(wanted), work.run_id, work.clock.now())

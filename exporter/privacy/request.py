@@ -1,14 +1,14 @@
 """What somebody asks for, and erasures of the same people that have not ended: their keyed hashes tell."""
 
 import re
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
 
 from exporter.days.erasures import DONE, Erasure, Erasures
 from exporter.errors import SettingsError
 from exporter.privacy.ids import Ids
 from exporter.privacy.keyed import Kept, Keyed, hash_of
 from exporter.privacy.matching import Wanted
+from exporter.privacy.search import Found
 
 SHORT = 5
 """Characters of an id that any word may hold by chance."""
@@ -54,9 +54,11 @@ class Stopped:
         hashes = frozenset(self.keyed.hashes)
         return Wanted(asked, lambda spelled: hash_of(spelled, key) in hashes)
 
-    def concerns(self, day: date) -> bool:
-        """Whether all of ``day`` was before the request: later events are another request's."""
-        return day < self.keyed.before.date()
+    def concerning(self, found: Found) -> Found:
+        """What was found in the days before the request: later events are another request's."""
+        last = self.keyed.before.date()
+        days = tuple(one for one in found.days if one.day < last)
+        return replace(found, days=days, archived=tuple(day for day in found.archived if day < last))
 
 
 def stopped(asked: Ids, kept: Kept, records: Erasures) -> Stopped | None:

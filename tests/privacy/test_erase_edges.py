@@ -6,7 +6,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -389,6 +389,31 @@ def test_a_day_that_came_meanwhile_is_looked_at(env: dict[str, str], tmp_path: P
     assert done.day(later)
     with opened(env) as store:
         assert events_in(store, later) == [CARL]
+
+
+def test_what_came_after_the_request_is_not_erased_by_it(
+    env: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person may come back: an erasure that goes on weeks later is about the days before it was asked for."""
+    later = DAY + timedelta(days=1)
+    monkeypatch.setattr("tests.privacy.world.NOW", datetime.combine(later, time(12), UTC))
+    export_lines({later: [HERS[1], CARL]}, tmp_path / "other")
+    shutil.rmtree(tmp_path / "other/ledger")
+
+    def stop(step: str, *_: object) -> None:
+        if step == "clearing":
+            raise KeyboardInterrupt
+
+    def come(step: str, *_: object) -> None:
+        if step == "clearing":
+            shutil.copytree(tmp_path / "other", env["EXPORT_DATA_DIR"], dirs_exist_ok=True)
+
+    with pytest.raises(KeyboardInterrupt):
+        erase(env, HER, progress=stop)
+    done = erase(env, HER, progress=come, run="run-again")
+    assert (done.state, done.day(later)) == (DONE, None)
+    with opened(env) as store:
+        assert events_in(store, later) == [HERS[1], CARL]
 
 
 def test_a_day_that_is_exported_for_the_first_time_meanwhile_is_looked_at(
