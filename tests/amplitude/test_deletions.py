@@ -95,7 +95,11 @@ def test_it_is_asked_again_as_an_export_is(faults: list[Status], sleeps: list[fl
         ([Status(302)], PermanentError, "status 302"),
         ([Status(200, b'{"deletions":[]}')], PermanentError, "Version 2.*is not followed"),
         ([Status(200, b'[{"requestId":"1","amplitudeIds":[770077]}]')], PermanentError, "Version 2.*is not followed"),
-        ([Status(200, b'[{"day":"2025-11-20","status":"done","amplitude_ids":["a770077@b"]}]')], PermanentError, "form"),
+        (
+            [Status(200, b'[{"day":"2025-11-20","status":"done","amplitude_ids":["a770077@b"]}]')],
+            PermanentError,
+            "form",
+        ),
         ([Status(200, b'[{"day":"2025-13-77","status":"done","amplitude_ids":[5]}]')], PermanentError, "form"),
         (
             [Status(200, b'[{"day":"2025-11-20","status":"done","amplitude_ids":[{"amplitude_id":0}]}]')],

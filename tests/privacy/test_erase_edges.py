@@ -467,6 +467,21 @@ def test_an_old_table_goes_even_if_no_new_one_can_be_made(env: dict[str, str], m
         assert [day for day in DAYS if store.stat(LAYOUT.table(day))] == [DAYS[1]]
 
 
+def test_tables_of_dumps_that_are_gone_go_too(env: dict[str, str]) -> None:
+    """As of a day that was exported anew since, when she was gone at Amplitude already; and one of no day."""
+    make_tables(env, DAYS)
+    with opened(env) as store:
+        other = b"".join(store.stream(LAYOUT.table(DAYS[2])))
+        store.write(LAYOUT.table(DAYS[1]), other, seen=ANY, metadata={})
+        store.write(LAYOUT.table(DAYS[1] - timedelta(days=1)), other, seen=ANY, metadata={})
+        for name in (LAYOUT.dump(DAYS[0]), LAYOUT.manifest(DAYS[0])):
+            store.delete(name)
+    export_lines({DAYS[0] - timedelta(days=1): [CARL]}, Path(env["EXPORT_DATA_DIR"]))
+    assert erase(env, HER).state == DONE
+    with opened(env) as store:
+        assert [day for day in days_from(DAYS[0] - timedelta(days=3), 6) if store.stat(LAYOUT.table(day))] == [DAYS[2]]
+
+
 def test_the_nightly_page_goes(env: dict[str, str]) -> None:
     """It counts people; the next night writes it anew."""
     with opened(env) as store:
