@@ -151,11 +151,12 @@ class Erasing:
             log.info(report.day_erased(day, done.events, done.rejected))
 
     def _derived(self) -> None:
-        """Tables of dumps that are no more may hold them still. The nightly page is about counts, and comes anew."""
+        """Drafts that were never finished and tables of dumps that are no more may hold them. The page comes anew."""
         store, rows = self.work.days.store, self.work.days.coverage(self.work.clock.now()).rows
         for name in (*Tables(self.work.days).stale(rows), self.work.days.layout.report):
             store.delete(name)
             store.purge(name)
+        store.sweep(self.work.days.layout.prefix)
 
 
 def _open_days(found: Found) -> tuple[ErasedDay, ...]:
