@@ -14,6 +14,8 @@ LARGEST_READ = 4 << 20
 """Bytes of an object that is read at once. No record has so many."""
 ANY = "*"
 """In place of an ETag: whatever is there."""
+ARCHIVED = "Archive"
+"""The tier of objects that cannot be read before somebody has brought them back."""
 
 
 @dataclass(frozen=True, slots=True)
