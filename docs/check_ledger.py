@@ -16,7 +16,7 @@ def check(lines: Iterable[bytes], kept: str = "") -> tuple[str, list[str]]:
     for number, line in enumerate(lines, 1):
         try:
             found = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict) or (found.get("n"), found.get("previous")) != (number, previous):
             wrong.append(f"line {number} does not follow the line before it")
@@ -28,8 +28,8 @@ def check(lines: Iterable[bytes], kept: str = "") -> tuple[str, list[str]]:
 
 if __name__ == "__main__":
     words = sys.argv[1:]
-    kept, files = (words[1], words[2:]) if words[:1] == ["--head"] else ("", words)
-    ledger = b"".join(Path(name).read_bytes() for name in files)
-    last, problems = check((line + b"\n" for line in ledger.split(b"\n")[:-1]), kept)
+    kept, files = (words[1].removeprefix("ledger="), words[2:]) if words[:1] == ["--head"] else ("", words)
+    ledger = [line + b"\n" for name in files for line in Path(name).read_bytes().split(b"\n")[:-1]]
+    last, problems = check(ledger, kept)
     sys.stdout.write("\n".join([*problems, f"ledger={last}", ""]))
     sys.exit(1 if problems else 0)
