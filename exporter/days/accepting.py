@@ -10,6 +10,10 @@ from exporter.days.manifest import LedgerLine
 from exporter.days.stored import Days
 from exporter.days.verify import Verified, verify_day
 
+NOT_ACCEPTED = (
+    "It was not accepted: a day has to fit its own manifest, or to be gone with it (its rejected lines and table, too)"
+)
+
 
 def accept(found: Verified, days: Days, audit: Audit, run_id: str, now: datetime) -> Verified:
     """Write a line about a day that is not what the ledger says: `found` if it is whole, `deleted` if nothing is there.
@@ -33,6 +37,6 @@ def accept(found: Verified, days: Days, audit: Audit, run_id: str, now: datetime
         elif line and read.etag is None and days.store.stat(layout.dump(day)) is None:
             days.ledger.append([Change(day, DELETED, line.content, run_id, now)])
         else:
-            return found
+            return replace(found, problem=f"{found.problem}. {NOT_ACCEPTED}")
         days.store.delete(layout.failure(day))
     return verify_day(day, days, audit)
