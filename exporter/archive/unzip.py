@@ -140,17 +140,20 @@ class _Lines:
 
     def _check(self, block: bytes) -> tuple[bytes, int]:
         """Count the events of ``block`` and their dates, and keep what is none aside."""
+        text, lines = block, None
         if self._forget:
             block, erased = self._forget(block, self._hour)
             self._tally.erased[self._hour] += sum(not examine(line.removesuffix(b"\r"))[1] for line in erased)
+            if erased:  # the fast path takes no blank lines
+                text, lines = b"".join(line + b"\n" for line in block.split(b"\n") if line), block.count(b"\n")
         if not self._seen:
             self._tally.columns.note(memoryview(block)[: block.index(b"\n")])
         days: dict[str, int] = {}
-        count = self._fast(block, days)
+        count = self._fast(text, days) if text else 0
         if count is None:
             checked = check_lines(block, days := {}, self._reject)
         else:
-            checked = Checked(block, events=count, unusual=0, lines=count)
+            checked = Checked(text, events=count, unusual=0, lines=count if lines is None else lines)
         count_days(self._tally.event_days, days)
         self._tally.unusual += checked.unusual
         self._seen += checked.lines

@@ -98,7 +98,7 @@ class Desk:
                 ended.append(erasing.carry_out(book, wanted, since))
         for one in ended:
             self._tell_end(one)
-        return DONE if all(one.state == ALL_DONE for one in ended) and not found.archived else FAILED
+        return DONE if all(one.state == ALL_DONE for one in ended) else FAILED
 
     def _found(self, request: Request, was: Stopped | None) -> tuple[Wanted, Found]:
         now, limit, progress = self.call.clock.now(), self.settings.tmp_limit, self.display.progress()

@@ -18,6 +18,7 @@ from exporter.errors import (
     ExportError,
     LostRaceError,
     OtherSourceError,
+    PermanentError,
     StoreError,
     UnexpectedError,
 )
@@ -51,13 +52,14 @@ def check_kept(decision: Decision, stored: StoredDay, new: Manifest) -> None:
     """A day that was left as it is, since an export gave fewer events than are there: is that well?
 
     Raises:
-        DamagedError: it is damaged, or holds events of people who were erased.
+        PermanentError: it holds events of people who were erased.
+        DamagedError: it is damaged.
     """
     manifest = decision.manifest
     if decision.outcome is not Outcome.KEPT:
         return
     if stored.erased:
-        raise DamagedError(still_there(manifest.dump, sum(stored.erased.values())))
+        raise PermanentError(still_there(manifest.dump, sum(stored.erased.values())))
     if stored.damage:
         raise DamagedError(
             f"{stored.damage}. Amplitude gives {new.events} events now, {manifest.events} are on record. Restore the "

@@ -27,20 +27,17 @@ log = logging.getLogger(__name__)
 class Ledger:
     """One chain of lines in ``files`` of ``store``. What was seen of its end is kept, so that little is read again.
 
-    ``breaks`` are what is wrong with the lines that were read so far, a sentence each.
+    ``breaks`` are what is wrong with the lines that were read so far, a sentence each. ``checked``: it was seen that it
+    is there, or may begin (`recording.ready`).
     """
 
     store: Store
     files: Yearly
     breaks: list[str] = field(default_factory=list)
+    checked: bool = False
     _tail: Tail | None = None
     _fresh: bool = False
     _told: int = 0
-
-    @property
-    def seen(self) -> bool:
-        """Whether there is one, as far as this object has looked."""
-        return self._tail is not None
 
     def head(self, year: int) -> Head | None:
         """The last line now, None without any; ``year`` is the one we live in.

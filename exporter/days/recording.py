@@ -59,6 +59,8 @@ def recorded(
     if cause is None:
         return stored.manifest.ledger if stored.manifest else None
     run, at = decision.by or (manifest.run, manifest.finished_at)
+    if not days.ledger.checked:
+        ready(days, stored, Neighbours(), run, at)
     progress(Step.RECORDING, 0, None)
     head = days.ledger.append([Change(manifest.day, cause, Content.of(manifest), run, at)])
     progress(Step.RECORDED, 0, None)
@@ -88,12 +90,15 @@ def ready(days: Days, stored: StoredDay, near: Neighbours, run_id: str, now: dat
         LedgerError: there is none, and stored manifests name its lines.
         StoreError: it cannot be read.
     """
-    ledger = days.ledger
-    if not ledger.seen:
+    ledger, at_hand = days.ledger, [found for found in (stored.manifest, near.before, near.after) if found]
+    if not ledger.checked:
         tail = ledger.look(now.year)
+        if tail is None and any(manifest.ledger for manifest in at_hand):
+            raise gone(days.layout.ledger.name(now.year))
         if tail is None or not tail.head.number:
             _begin(days, run_id, now, anew=tail is not None)
-    for manifest in filter(None, (stored.manifest, near.before, near.after)):
+        ledger.checked = True
+    for manifest in at_hand:
         if manifest.ledger and ledger.lacks(named_by(manifest.ledger), now.year):
             ledger.note(
                 f"the manifest of {manifest.day} names line {manifest.ledger['number']}, and the ledger has no such "

@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from exporter.days.audit import Audit
@@ -31,7 +31,7 @@ class Verified:
     size: int
     problem: str | None
     damaged: bool = False
-    manifest: Manifest | None = None
+    manifest: Manifest | None = field(default=None, repr=False, compare=False)
 
 
 def verify_day(day: date, days: Days, audit: Audit | None = None) -> Verified:
@@ -89,7 +89,7 @@ def _verified(day: date, days: Days) -> Verified:
         )
         return Verified(day, dump.events, dump.size, problem, damaged=True)
     if erased:
-        return Verified(day, dump.events, dump.size, still_there(manifest.dump, len(erased)), damaged=True)
+        return Verified(day, dump.events, dump.size, still_there(manifest.dump, len(erased)))
     rejected = _rejected_problem(manifest, days)
     return Verified(
         day, dump.events, dump.size, rejected, damaged=rejected is not None, manifest=None if rejected else manifest

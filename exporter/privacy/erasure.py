@@ -77,14 +77,13 @@ class Erasing:
             return self._book(request, found, was.keyed, {"ids": len(was.keyed.hashes)})
         stored = self.records.read(was.record.id)
         book = Book(self.records, was.record, stored[1] if stored else None, self.work.progress)
-        for one in found.days:
+        for one in _open_days(found):
             if book.erasure.day(one.day) is None:
-                book.erasure = book.erasure.with_day(ErasedDay(one.day, one.events, one.rejected))
+                book.erasure = book.erasure.with_day(one)
         return book
 
     def _book(self, request: Request, found: Found, keyed: Keyed, ids: dict[str, int]) -> Book:
         foreign = self.work.days.foreign
-        days = tuple(ErasedDay(one.day, one.events, one.rejected) for one in found.days)
         erasure = Erasure(
             id=keyed.erasure,
             state=BEGUN,
@@ -92,7 +91,7 @@ class Erasing:
             by=foreign(request.by),
             asked_at=keyed.before,
             ids=ids,
-            days=days,
+            days=_open_days(found),
             run=self.work.run_id,
         )
         book = Book(self.records, erasure, None, self.work.progress)
@@ -150,6 +149,13 @@ class Erasing:
     def _page(self) -> None:
         """The nightly page is about counts; it goes, and the next night writes it anew."""
         self.work.days.store.delete(self.work.days.layout.report)
+
+
+def _open_days(found: Found) -> tuple[ErasedDay, ...]:
+    """What there is to do: the days that hold anything of theirs, and those that could not be read."""
+    days = {day: ErasedDay(day, 0, 0) for day in found.archived}
+    days |= {one.day: ErasedDay(one.day, one.events, one.rejected) for one in found.days}
+    return tuple(days[day] for day in sorted(days))
 
 
 def _counts(ids: Ids) -> dict[str, int]:

@@ -1,8 +1,8 @@
 r"""Blocks of lines without those of erased people.
 
 A line is one of theirs if any id in it (`ids_in`) is among the kept hashes, and it was uploaded before they asked. It
-becomes a blank line, which is no event and keeps the numbers of the lines behind it. Most lines are told by one parse
-that takes three values and looks them up; the others by `ids_in`, which reads every name.
+becomes a blank line, which is no event and keeps the numbers of the lines behind it. Most blocks are told by one parse
+that takes three values of each line and looks them up; lines of others one by one, by `ids_in` where they are odd.
 """
 
 import re
@@ -46,6 +46,7 @@ class _Upload(msgspec.Struct, gc=False):
 
 
 _parse = msgspec.json.Decoder(_Event).decode
+_parse_all = msgspec.json.Decoder(list[_Event]).decode
 _uploads = msgspec.json.Decoder(_Upload).decode
 
 
@@ -71,13 +72,12 @@ class Filter:
 
         ``hour`` is the hour of the day that they were uploaded in, None where that is not known.
         """
+        if self._is_of_nobody(block):
+            return block, []
         lines = block.split(b"\n")
-        asked = self._asked_plainly(block, lines)
-        if asked is None:
-            asked = [self._asked(line) for line in lines]
         found = [
             number
-            for number, moment in enumerate(asked)
+            for number, moment in enumerate(map(self._asked, lines))
             if moment is not NEVER and self._was_uploaded_before(moment, lines[number], hour)
         ]
         if not found:
@@ -91,30 +91,31 @@ class Filter:
         """When the person of ``line`` asked, the last time; NEVER if it is of nobody who was erased."""
         return max((self._before.get(hash_of(one, self._key), NEVER) for one in ids_in(line).spelled()), default=NEVER)
 
-    def _asked_plainly(self, block: bytes, lines: list[bytes]) -> list[datetime] | None:
-        """The same of all ``lines`` of ``block``, if each of the names stands once in each; None where it does not.
+    def _is_of_nobody(self, block: bytes) -> bool:
+        """Whether nobody who was erased can be in it: told at once where each name stands once in each event.
 
-        Behind the last line there is nothing.
+        It does not matter which line is which event, as long as no name stands anywhere else: all values are looked up.
         """
-        *each, _behind = lines
-        if _hidden_name(block) or any(block.count(name) != len(each) for name in _QUOTED):
-            return None
-        asked = []
+        if _hides_a_name(block):
+            return False
+        try:
+            events = _parse_all(b"[%b]" % block[:-1].replace(b"\n", b","))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return False
+        if any(block.count(name) != len(events) for name in _QUOTED):
+            return False
         users, numbers, devices = self._known
-        for line in each:
-            try:
-                found = _parse(line)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                return None
-            user, number, device = bytes(found.user_id), bytes(found.amplitude_id), bytes(found.device_id)
-            if not (user and number and device):  # then another line has a name twice
-                return None
+        for event in events:
+            user, number, device = bytes(event.user_id), bytes(event.amplitude_id), bytes(event.device_id)
+            if not (user and number and device):  # then another event has a name twice
+                return False
             try:
                 moments = users[user], numbers[number], devices[device]
             except KeyError:
                 moments = self._look_up(0, user), self._look_up(1, number), self._look_up(2, device)
-            asked.append(NEVER if moments == _NOBODY else max(moments))
-        return asked
+            if moments != _NOBODY:
+                return False
+        return True
 
     def _asked(self, line: bytes) -> datetime:
         """As `before` says, sooner for a line of nobody's."""
@@ -124,7 +125,7 @@ class Filter:
             found = _parse(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return self.before(line)
-        if _hidden_name(line):
+        if _hides_a_name(line):
             return self.before(line)
         several = [name for name, quoted in enumerate(_QUOTED) if line.count(quoted) > 1]
         values = [bytes(found.user_id), bytes(found.amplitude_id), bytes(found.device_id)]
@@ -157,6 +158,11 @@ class Filter:
             return end <= asked
         uploaded = _upload_time(line)
         return uploaded is None or not first <= uploaded < end or uploaded < asked
+
+
+def _hides_a_name(text: bytes) -> bool:
+    """Whether a name in it may be spelled with an escape."""
+    return b"\\u00" in text and _hidden_name(text) is not None
 
 
 def _upload_time(line: bytes) -> datetime | None:

@@ -16,7 +16,8 @@ from typing import BinaryIO
 from exporter.days.erasures import BEGUN, ErasedDay
 from exporter.days.manifest import EMPTY, FINAL, Manifest
 from exporter.days.publish import publish
-from exporter.days.rules import Decision, Outcome, StoredDay
+from exporter.days.recording import ready
+from exporter.days.rules import Decision, Neighbours, Outcome, StoredDay
 from exporter.days.stored import Days
 from exporter.dump import Dump, read_back
 from exporter.errors import DamagedError
@@ -33,12 +34,14 @@ def replaced(day: date, matcher: Matcher, book: Book, work: Work) -> Manifest:
     Raises:
         DamagedError: the day is not whole, or not what its manifest says. It stays as it is.
         LostRaceError: somebody else changed it meanwhile.
+        LedgerError: the ledger is gone.
     """
     stored, entry = work.days.stored(day), book.erasure.day(day)
     planned = _planned(entry, work.days, day)
     old = stored.manifest
     if planned and old and _same(planned, old):
         return old  # it was stopped behind its manifest
+    ready(work.days, stored, Neighbours(), work.run_id, work.clock.now())
     with ExitStack() as undo:
         if planned and _is_committed(planned, stored, entry, work.days):
             return _finished(planned, stored, matcher, work, undo)

@@ -160,6 +160,10 @@ _REFUSALS = {
         "another program left unfinished blocks under a dump's name. Azure drops them within 7 days; at once if the "
         "name is written anew (`az storage blob upload`) and then deleted"
     ),
+    "BlobArchived": (
+        "the blob lies in the archive tier. Bring it back first, which takes hours (`az storage blob set-tier --tier "
+        "Hot`), then call again"
+    ),
     "BlobImmutableDueToPolicy": (
         "an immutability policy keeps the stored object as it is. Look at the container's access policy"
     ),

@@ -250,3 +250,15 @@ def test_what_happens_while_days_are_read_back_accuses_nobody() -> None:
     export(store, DAY, Given(4), moment(DAY, 50))
     export(store, day_number(1), Given(4), moment(day_number(1), 50))
     assert [verify_day(day, days, audit).problem for day in (DAY, day_number(1))] == [None, None]
+
+
+def test_nobody_publishes_past_a_ledger_that_is_gone() -> None:
+    """Not even who did not look before: no line begins a new one by itself. Without any day before, it does."""
+    store = MemoryStore()
+    export(store, DAY, Given(3), moment(DAY, 26))
+    slow = Attempt(days_on(store), DAY, moment(DAY, 50))
+    slow.days = days_on(store)  # another object, which has not looked
+    store.delete(LEDGER)
+    with pytest.raises(LedgerError):
+        slow.end(Given(4))
+    assert store.stat(LEDGER) is None

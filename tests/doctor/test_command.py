@@ -36,7 +36,7 @@ def test_a_healthy_place_is_a_table_and_exit_zero(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     head, *lines = done.stdout.splitlines()
     assert head.split() == ["check", "result", "what", "was", "found"]
-    assert len(lines) == 10
+    assert len(lines) == 11
     assert all("  ok  " in line for line in lines)
     assert files_in(tmp_path) == {}
 

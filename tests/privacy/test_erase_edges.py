@@ -4,6 +4,7 @@ import gzip
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,14 +14,14 @@ import pytest
 from exporter.days.erasures import BEGUN, DONE, OPEN, Erasures
 from exporter.days.manifest import EMPTY
 from exporter.days.verify import verify_day
-from exporter.errors import DamagedError, ExportError, PermanentError, SettingsError
+from exporter.errors import DamagedError, ExportError, PermanentError, SettingsError, StoreError
 from exporter.export import export_day
 from exporter.privacy import erasing
 from exporter.privacy.ids import Ids, ids_in
 from exporter.privacy.request import Request
 from exporter.settings import Settings
 from exporter.simulator import Simulator
-from exporter.store import ANY, Remaining
+from exporter.store import ANY, Entry, Remaining
 from exporter.store.folder import LocalStore
 from exporter.wiring import open_days
 from tests.kit import DAY, RawServer, http, member, zipped
@@ -35,6 +36,7 @@ from tests.privacy.world import (
     events_in,
     fill,
     killed,
+    make_tables,
     opened,
     rejected_in,
     state_of,
@@ -350,3 +352,56 @@ def test_what_is_not_touched_stays_to_the_byte(env: dict[str, str]) -> None:
     for name in (LAYOUT.dump(DAYS[1]), LAYOUT.manifest(DAYS[1])):
         assert after[name] == before[name]
     assert OPEN == "open"
+
+
+def test_an_old_table_goes_even_if_no_new_one_can_be_made(env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It holds the person; a new one is due, as any other that could not be made."""
+    make_tables(env, DAYS)
+
+    def broken(*_: object) -> None:
+        raise PermanentError("DuckDB is not installed")
+
+    monkeypatch.setattr("exporter.tables.derive.write_table", broken)
+    assert erase(env, HER).state == DONE
+    with opened(env) as store:
+        assert [day for day in DAYS if store.stat(LAYOUT.table(day))] == [DAYS[1]]
+
+
+def test_the_nightly_page_goes(env: dict[str, str]) -> None:
+    """It counts people; the next night writes it anew."""
+    with opened(env) as store:
+        store.write(LAYOUT.report, b"<html>", seen=None, metadata={})
+    erase(env, HER)
+    with opened(env) as store:
+        assert store.stat(LAYOUT.report) is None
+
+
+class Archived(LocalStore):
+    """A folder in which a day's dump lies in the archive tier, as long as nobody has brought it back."""
+
+    away: ClassVar[bool] = True
+
+    def list(self, prefix: str, most: int | None = None) -> Iterator[Entry]:
+        """See Store."""
+        for entry in super().list(prefix, most):
+            yield replace(entry, tier="Archive" if self._away(entry.name) else "Hot")
+
+    def stream(self, name: str) -> Iterator[bytes]:
+        """See Store."""
+        if self._away(name):
+            raise StoreError("the blob lies in the archive tier (Azure says: BlobArchived)")
+        return super().stream(name)
+
+    def _away(self, name: str) -> bool:
+        return self.away and name == LAYOUT.dump(DAYS[0])
+
+
+def test_a_day_in_the_archive_tier_keeps_the_erasure_open(env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody knows what is in it; when it is back the same call ends it."""
+    monkeypatch.setattr("exporter.wiring.LocalStore", Archived)
+    first = erase(env, [*HER, "amplitude_id=558451453161"])
+    assert [one.day for one in first.open_days] == [DAYS[0]]
+    assert "archive tier" in first.open_days[0].why
+    monkeypatch.setattr(Archived, "away", False)
+    assert erase(env, HER, run="run-again").state == DONE
+    assert left_of(env) == []

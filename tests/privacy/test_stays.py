@@ -16,7 +16,7 @@ from exporter.days.manifest import EMPTY, FINAL, Manifest
 from exporter.days.repair import note_verified
 from exporter.days.rules import Outcome
 from exporter.days.verify import verify_day
-from exporter.errors import DamagedError, PermanentError, RetriableError
+from exporter.errors import PermanentError, RetriableError
 from exporter.export import DayExported, export_day
 from exporter.privacy.ids import Ids, ids_in
 from exporter.privacy.keyed import Kept
@@ -257,7 +257,7 @@ def test_nobody_else_vanishes_behind_an_erasure(store: Store) -> None:
         remember(store, ids)
         simulator.add(Resized(BUSY, -1))
         before = text_of(store, DUMP)
-        with pytest.raises(DamagedError, match=r"events of people who were erased.*erase those people again"):
+        with pytest.raises(PermanentError, match=r"events of people who were erased.*erase those people again"):
             exported(store, simulator, second_look())
         assert text_of(store, DUMP) == before
         forced = exported(store, simulator, second_look(), force=True)

@@ -86,6 +86,7 @@ class Desk:
             "EXPORT_LOG_LEVEL": "DEBUG",
             "EXPORT_DELAY_SECONDS": "0",
             "EXPORT_ERASURE_KEY": ERASURE_KEY,
+            "EXPORT_ERASE_FOLLOW": "on",
             "EXPORT_DATA_DIR": str(self.folder / "data"),
             "EXPORT_LOG_DIR": str(self.folder / "logs"),
         }
