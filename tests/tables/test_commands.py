@@ -119,9 +119,9 @@ def test_sql_without_a_query_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) 
     """An argument that is empty, and a standard input that is; two on a line; a name that is none."""
     monkeypatch.setattr("sys.stdin", io.StringIO(" \n"))
     for words in (("sql", ""), ("sql",)):
-        with pytest.raises(SettingsError, match="there is no query. Try: SELECT"):
+        with pytest.raises(SettingsError, match="there is no query"):
             run(*words)
-    with pytest.raises(SettingsError, match="these are 2. On standard input each ends its line with ;"):
+    with pytest.raises(SettingsError, match="these are 2"):
         run("sql", "SELECT 1; SELECT 2")
     with pytest.raises(SettingsError, match="SHOW TABLES names what there is") as raised:
         run("sql", "FROM evnts")
