@@ -31,7 +31,8 @@ class Parser(argparse.ArgumentParser):
         """Say what is wrong, and what is near; exit with 2."""
         wrong = re.search(r"invalid choice: '([^']*)'|unrecognized arguments: (\S+)", message)
         if wrong:
-            known = list(_words(self))
+            option = wrong[1] is None or wrong[1].startswith("-")
+            known = [word for word in _words(self) if word.startswith("-") is option]
             near = difflib.get_close_matches((wrong[1] or wrong[2] or "").partition("=")[0], known, 1)
             message += f". Did you mean {near[0]}?" if near else ""
         super().error(message)
@@ -146,7 +147,7 @@ def _sql(parser: argparse.ArgumentParser) -> None:
 
 
 def _report(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", required=True, metavar="FILE", help="where it goes")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="where it goes")
 
 
 def _simulate(parser: argparse.ArgumentParser) -> None:

@@ -183,6 +183,9 @@ def erasures(call: Call) -> int:
     if call.arguments.json:
         print_json(ErasuresDocument(command="erasures", ok=True, erasures=[erasure_of(one) for one in found]))
         return DONE
+    if not found:
+        print("Nobody was erased so far.")
+        return DONE
     rows = [
         (
             one.id,

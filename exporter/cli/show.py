@@ -80,10 +80,10 @@ def print_run(result: "RunResult") -> None:
         print(f"Not tried: {_days(result.not_tried)}.")
 
 
-def print_status(coverage: Coverage, rows: Sequence[Row], program: str) -> None:
-    """The table of the days, then the gaps and the failures in words, however old they are."""
+def print_status(coverage: Coverage, rows: Sequence[Row], program: str, place: str) -> None:
+    """The table of the days, then the gaps and the failures in words, however old they are; ``place``: of the store."""
     if not coverage.rows:
-        print("The store is empty: no day has been exported yet.")
+        print(f"The store is empty: no day has been exported yet into {printable(place)}.")
         return
     print_table(
         ("day", "state", "events", "bytes", "rejected", "note"),
@@ -93,7 +93,7 @@ def print_status(coverage: Coverage, rows: Sequence[Row], program: str) -> None:
     newest, missing = coverage.newest, coverage.missing
     print(f"Newest whole day: {newest or 'none'}. Days since the first record: {len(coverage.rows)}.")
     if missing:
-        print(f"Missing: {len(missing)}. `run` repairs those that are due; for the others:")
+        print(f"Missing: {len(missing)}. `run` repairs those that are due, and this all of them:")
         for first, last in spans(missing):
             print(f"  {program} backfill --from {first} --to {last}")
     for row in coverage.rows:
@@ -112,7 +112,10 @@ def print_verified(found: "Verification", *, quiet: bool = False) -> None:
     if not quiet:
         lines = [(str(v.day), "see below" if v.problem else "ok", v.events, v.size) for v in found.days]
         styles = ["bold red" if v.problem else "" for v in found.days]
-        print_table(("day", "result", "events", "bytes"), lines, styles)
+        if lines:
+            print_table(("day", "result", "events", "bytes"), lines, styles)
+        else:
+            print("No day is on record: there is nothing to read back.")
     for one in found.days:
         if one.problem:
             print(printable(f"{one.day}: {one.problem}"))

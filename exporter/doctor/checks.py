@@ -131,7 +131,7 @@ def _readable(values: Mapping[str, str], *, in_app: bool) -> tuple[Settings | No
 
 def _check_settings(values: Mapping[str, str], problem: str) -> Check:
     if problem:
-        return Check("settings", FAILED, " ".join(problem.split()))
+        return Check("settings", FAILED, "; ".join(problem.splitlines()))
     if unknown := unknown_names(values):
         return Check("settings", WARNING, "; ".join(unknown))
     return Check("settings", OK, "every setting can be read")

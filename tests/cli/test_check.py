@@ -1,6 +1,7 @@
 """Did last night work? `status --check`, the page, and what a monitor is told."""
 
 import re
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,7 +51,7 @@ def test_yesterday_has_to_be_there_from_an_hour_on() -> None:
     assert found(gone, hour=29.9) == []
     assert found(gone, hour=30) == [(DAY, "missing")]
     assert found(Coverage((), DAY), hour=29.9) == []
-    assert found(Coverage((), DAY)) == [(DAY, "no day has been exported yet")]
+    assert found(Coverage((), DAY)) == [(DAY, "missing: no day has been exported yet")]
 
 
 @pytest.mark.parametrize(
@@ -147,6 +148,16 @@ def test_the_page_is_written(desk: Desk) -> None:
     assert page.lower().startswith("<!doctype html>")
     assert "Yesterday is there" in page
     assert not (desk.folder / ".coverage.html.new").exists()
+
+
+def test_the_page_is_its_owners_until_they_say_otherwise(desk: Desk) -> None:
+    """A new file is nobody else's; who may read an old one stays as it was said, and a link behind it is no target."""
+    page = desk.folder / "coverage.html"
+    for mode in (0o600, 0o644):
+        desk.call("status", "--html", "coverage.html", "--quiet")
+        assert stat.S_IMODE(page.stat().st_mode) == mode
+        page.chmod(0o644)
+    assert desk.call("status", "--html", "no/such.html").code == desk.call("status", "--html", "tmp").code == 2
 
 
 class Monitor(ThreadingHTTPServer):

@@ -248,7 +248,13 @@ def test_status_of_an_empty_store(desk: Desk) -> None:
     """A sentence, and what would be due; no key is needed."""
     said = desk.call("status", AMP_API_KEY="", AMP_SECRET_KEY="")
     assert said.code == 0
-    assert said.out.startswith("The store is empty: no day has been exported yet.\nDue now: ")
+    place = f"{desk.data}/"
+    assert said.out == f"The store is empty: no day has been exported yet into {place}.\nDue now: {recent(0)}.\n"
+    checked = desk.call("status", "--check", "--by", "00:00", "--quiet").out
+    assert checked == f"Not well: {recent(0)} is missing: no day has been exported yet\n"
+    assert desk.call("verify").out.startswith("No day is on record: there is nothing to read back.\n")
+    assert desk.call("erasures").out == "Nobody was erased so far.\n"
+    assert desk.call("tables").out.startswith("None of these days is whole, ")
     assert not desk.data.exists()
 
 
@@ -263,7 +269,7 @@ def test_status_shows_days_gaps_and_failures(desk: Desk) -> None:
     assert re.search(rf"^{oldest}  final +\d+", said.out, re.MULTILINE)
     assert re.search(rf"^{failing}  failed .*retriable, attempt 1$", said.out, re.MULTILINE)
     assert f"\n{failing} failed last time: window" in said.out
-    assert "Missing: 4. `run` repairs those that are due; for the others:" in said.out
+    assert "Missing: 4. `run` repairs those that are due, and this all of them:" in said.out
     assert f"python -m exporter backfill --from {recent(3)} --to {recent(0)}\n" in said.out
     assert oldest not in desk.call("status", "--days", "3").out.split("Newest")[0]
 

@@ -40,7 +40,7 @@ def test_stored_text_is_text(reason: str, terminal: bool, monkeypatch: pytest.Mo
     monkeypatch.setenv("COLUMNS", "200")
     failure = Failure(DAY, "odd", reason, 1, 24, "run-1", moment(DAY, 26))
     rows = (Row(DAY, failure=failure, quiet_hours=(reason,)), Row(DAY + timedelta(days=1), "final", whole=True))
-    print_status(Coverage(rows, DAY + timedelta(days=1)), rows, "amplitude-exporter")
+    print_status(Coverage(rows, DAY + timedelta(days=1)), rows, "amplitude-exporter", "data/")
     print_table(("what",), [(reason,)])
     shown = out.getvalue()
     assert shown.count("".join(c if c.isprintable() else " " for c in reason).strip()) >= 2
