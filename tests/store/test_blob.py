@@ -104,7 +104,7 @@ def test_a_day_lands_in_the_container_by_managed_identity(
 def test_an_unchanged_second_look_sends_nothing(
     env: dict[str, str], simulator: Simulator, store: Store, container: ContainerClient, azurite: Azurite
 ) -> None:
-    """The same content again: no block, no commit, the same ETag, nothing staged; the manifest is new, and once a line."""
+    """The same content again: no block, no commit, the same ETag, nothing staged; a manifest, and once a line."""
     export(asking(env, simulator), now=FIRST_LOOK)
     first = store.stat(DUMP)
     dump = container.get_blob_client(DUMP)
