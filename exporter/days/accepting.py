@@ -17,7 +17,8 @@ log = logging.getLogger(__name__)
 def accept(found: Verified, days: Days, audit: Audit, run_id: str, now: datetime) -> Verified:
     """Write a line about a day that is not what the ledger says: `found` if it is whole, `deleted` if nothing is there.
 
-    What does not fit its own manifest is not accepted. The lines before stay, and what differs from them is told. Killed anywhere, it may be called again.
+    What does not fit its own manifest is not accepted. The lines before stay, and what differs from them is told.
+    Killed anywhere, it may be called again.
 
     Raises:
         DayHeldError: an exporter is at work on the day.

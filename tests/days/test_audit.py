@@ -346,7 +346,7 @@ def test_the_auditors_script_reads_what_the_exporter_reads(kept: bool, tmp_path:
     names = [tmp_path / "2025.jsonl", tmp_path / "2026.jsonl"]
     names[0].write_bytes(first + b'{"n":2,"d')
     names[1].write_bytes(second)
-    words = [*(["--head", f"ledger={head}"] if kept else []), *names]
+    words = [*(["--head", f"ledger={head}"] if kept else []), *map(str, names)]
     for more, code in ((b"", 0), (b"[" * 1_000_000 + b"\n", 1)):
         names[1].write_bytes(second + more)
         done = subprocess.run([sys.executable, "-I", "-S", SCRIPT, *words], capture_output=True, text=True, check=False)
