@@ -54,7 +54,6 @@ def test_containers_of_one_account_share_no_ledger(
     env = blob_env(azurite, container, azure_env) | {"EXPORT_LEDGER_CONTAINER": ""}
     set_env(monkeypatch, env)
     settings = Settings.from_mapping(env, keys_needed=False)
-    options = {"connection_verify": str(azurite.ca_file)}
     other = ContainerClient.from_connection_string(
         azurite.connection_string, f"{settings.container}-2", connection_verify=str(azurite.ca_file)
     )
