@@ -16,7 +16,7 @@ from exporter.days.audit import Audit
 from exporter.days.chain import Change, Content
 from exporter.days.coverage import Row
 from exporter.days.ledger import Ledger
-from exporter.days.repair import note_verified
+from exporter.days.repair import AT_WORK, note_verified
 from exporter.days.stored import Days
 from exporter.days.verify import verify_day
 from exporter.errors import ExportError
@@ -104,6 +104,8 @@ class _Read:
             if self.unreadable > MOST_UNREADABLE:
                 raise
             log.warning(report.day_damaged(day, f"it cannot be read back: {error}"))
+            return
+        if found.problem == AT_WORK:  # nothing is wrong: it comes first in the next night
             return
         self.days += 1
         self.size += found.size

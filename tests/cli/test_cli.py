@@ -451,6 +451,31 @@ def test_verify_repairs_what_does_not_fit(desk: Desk) -> None:
     assert not (desk.data / LAYOUT.failure(DAY)).exists()
 
 
+def test_what_no_export_puts_right_is_no_repair(desk: Desk) -> None:
+    """The bytes are right, and the manifest names another line of the ledger: a person has to say so."""
+    desk.call("export", "--day", str(DAY))
+    path = desk.data / MANIFEST
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"ledger": {"number": 1, "sha256": "a" * 64}}))
+    for words, code in (("--repair", 1), ("--accept", 0), ("--repair", 0)):
+        assert desk.call("verify", "--day", str(DAY), words).code == code
+
+
+def test_a_day_that_cannot_be_read_keeps_no_other_from_being_verified(desk: Desk) -> None:
+    """A sector of the disk is bad."""
+    desk.call("backfill", "--from", "2025-11-05", "--to", "2025-11-06")
+    bad = (
+        "import runpy\nfrom exporter.store.folder import LocalStore\nreal = LocalStore.stream\n"
+        "def stream(self, name):\n"
+        "    if name == '20251105_0000_ampl_dump.json':\n        raise OSError(5, 'Input/output error', name)\n"
+        "    return real(self, name)\n"
+        "LocalStore.stream = stream\nrunpy.run_module('exporter', run_name='__main__')\n"
+    )
+    said = desk.call_as(("-c", bad), ("verify", "--from", "2025-11-05", "--to", "2025-11-06", "--json"), {})
+    assert said.code == 1, said.err
+    problems = [one["problem"] for one in said.json["days"]]
+    assert problems == ["it cannot be read back: [Errno 5] Input/output error: '20251105_0000_ampl_dump.json'", None]
+
+
 def test_a_repair_that_fails_is_exit_code_1(desk: Desk) -> None:
     """The damage stays on record until the day is whole; without anything to repair no day is asked for."""
     spoil(desk)

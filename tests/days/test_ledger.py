@@ -2,11 +2,13 @@ import hashlib
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from azure.storage.blob import ContainerClient
 
 from exporter.days.chain import START, Cause, Chain, Change, Content, Head, linked, read_entry, sha256_of
 from exporter.days.ledger import Ledger
@@ -17,6 +19,7 @@ from exporter.settings import Settings
 from exporter.store import Store
 from exporter.store.folder import LocalStore
 from exporter.wiring import open_stores
+from tests.azure.azurite import Azurite
 from tests.kit import DAY
 from tests.kit.blobs import blob_env, set_env
 from tests.kit.rules import LAYOUT
@@ -42,6 +45,22 @@ def places(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     settings = Settings.from_mapping(env, keys_needed=False)
     with open_stores(settings) as (_, one), open_stores(settings) as (_, other):
         yield [one, other]
+
+
+def test_containers_of_one_account_share_no_ledger(
+    azurite: Azurite, container: ContainerClient, azure_env: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second project has EXPORT_CONTAINER of its own, as the README tells, and no other setting."""
+    env = blob_env(azurite, container, azure_env) | {"EXPORT_LEDGER_CONTAINER": ""}
+    set_env(monkeypatch, env)
+    settings = Settings.from_mapping(env, keys_needed=False)
+    other = ContainerClient.from_connection_string(
+        azurite.connection_string, f"{settings.container}-2", connection_verify=str(azurite.ca_file)
+    )
+    other.create_container()
+    for named in (settings, replace(settings, container=f"{settings.container}-2")):
+        with open_stores(named) as (_, place):
+            assert Ledger(place, LAYOUT.ledger).append([change()]).number == 1
 
 
 def test_a_line_is_spelled_in_one_way_only() -> None:

@@ -219,6 +219,23 @@ def test_what_a_person_deleted_is_put_on_record() -> None:
     assert verified(store, moment(day_number(2), 3)) == []
 
 
+def test_a_deleted_day_that_is_there_again_is_found() -> None:
+    """Somebody has put back what was deleted on purpose: dump and manifest, just as they were."""
+    store = MemoryStore()
+    for number in range(2):
+        export(store, day_number(number), Given(), moment(day_number(number), 50))
+    names = (LAYOUT.dump(DAY), LAYOUT.manifest(DAY))
+    before = [store.read(name) for name in names]
+    for name in names:
+        store.delete(name)
+    assert accepted(store, DAY).problem is None
+    assert verified(store, moment(day_number(2), 3)) == []
+    for name, had in zip(names, before, strict=True):
+        store.write(name, had[0] if had else b"", seen=None, metadata={})
+    (one,) = verified(store, moment(day_number(2), 3))
+    assert "was deleted, and it is there" in one or "its manifest says" in one, one
+
+
 def test_bytes_that_do_not_fit_are_not_accepted(tmp_path: Path) -> None:
     """Whatever a person says."""
     store = LocalStore(tmp_path)

@@ -3,6 +3,7 @@ import itertools
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -164,6 +165,25 @@ def test_a_broken_ledger_is_told_every_night(
     path.write_bytes(path.read_bytes().replace(b'"events":3', b'"events":4', 1))
     try_to_scrub(days_on(store), 5, "run-1", night(0).clock())
     assert "ledger broken: reason=line 2 in ledger/2025.jsonl does not hold the hash of line 1" in caplog.text
+
+
+def test_a_day_that_is_being_exported_is_not_damaged(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Forced again, or without somebody who was erased: the new dump is there, its manifest comes in a moment."""
+    days, at_work = days_on(store), ExitStack()
+
+    def begin(day: date) -> None:
+        if day == day_number(0):
+            at_work.enter_context(days.lock(day, "other"))
+            entry = store.stat(LAYOUT.dump(day))
+            store.write(LAYOUT.dump(day), b"[]\n", seen=entry.etag if entry else None, metadata={})
+
+    reading(monkeypatch, begin)
+    with at_work:
+        assert scrub(days, 5, "run-1", night(0).clock()) == Scrubbed(2, 162, 0, 0)
+    assert "day damaged" not in caplog.text
+    assert checks(store) == ["2025-11-07", "2025-11-08"]
 
 
 def test_days_in_the_archive_tier_are_left_alone(monkeypatch: pytest.MonkeyPatch, store: LocalStore) -> None:
