@@ -159,7 +159,7 @@ def _simulate(parser: argparse.ArgumentParser) -> None:
         "faults",
         nargs="*",
         metavar="FAULT",
-        help="faults to play, once each: NAME[:VALUE][xTIMES|xall][@HH][>HOURS], e.g. 503x2 torn-line@05 '504xall>6'",
+        help="faults to play: NAME[:VALUE][xTIMES|xall][@HH][>HOURS], e.g. 503x2 torn-line@05 '504xall>6'",
     )
     parser.add_argument("--list-faults", action="store_true", help="name the faults and exit")
 

@@ -30,6 +30,8 @@ STYLES = {
 WITHOUT_LEDGER = "No ledger was read: nothing but its manifest proves a day"
 MOST_ROWS = 40
 """Days of a run's table; a longer one names those that failed, and the rest as a sum."""
+UNCUT = frozenset({"day", "erasure"})
+"""Columns that somebody may want to copy."""
 DAY_WIDTH = len("2025-11-06")
 
 Cells = Sequence[str | int]
@@ -159,7 +161,7 @@ def _print_coloured(
             name,
             justify="right" if number else "left",
             min_width=widest,
-            no_wrap=name == "day" or number,
+            no_wrap=name in UNCUT or number,
             overflow="fold",
         )
     for place, line in enumerate(lines):

@@ -244,6 +244,12 @@ def test_a_backfill_without_any_event_asks_whose_keys_these_are(desk: Desk) -> N
     assert NEVER_AN_EVENT not in desk.call("backfill", "--from", recent(2), "--to", recent(1)).err
 
 
+def test_no_word_of_another_kind_is_proposed(desk: Desk) -> None:
+    """`frob` is near to `--from`, and is no option."""
+    said = desk.call("frob")
+    assert (said.code, "Did you mean" in said.err) == (2, False)
+
+
 def test_status_of_an_empty_store(desk: Desk) -> None:
     """A sentence, and what would be due; no key is needed."""
     said = desk.call("status", AMP_API_KEY="", AMP_SECRET_KEY="")
