@@ -95,7 +95,7 @@ def _verify(call: Call) -> int:
         raise SettingsError(
             "--accept is about days that you name, with --day or --from and --to, and not with --repair"
         )
-    kept = Head.read(arguments.head) if arguments.head else None
+    kept = Head.read(arguments.head) if arguments.head is not None else None
     with open_days(settings) as days:
         found = verification(named, days, kept, settings, call)
     if arguments.repair:

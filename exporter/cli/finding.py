@@ -29,7 +29,7 @@ def find(call: Call) -> int:
     log_to_console(settings, display.console)
     log_to_file(settings, now)
     call.warn()
-    asked = ids_from(arguments.ids) if arguments.ids else Ids()
+    asked = Ids() if arguments.from_amplitude else ids_from(arguments.ids)
     with display, open_days(settings, display.progress()) as days:
         if arguments.from_amplitude:
             listed = left_at_amplitude(settings, call.clock, days)
