@@ -106,6 +106,8 @@ def _verify(call: Call) -> int:
         print_json(verify_document(found, None, ok=found.ok))
     else:
         print_verified(found, quiet=arguments.quiet)
+        if kept and not (found.ledger.problems or arguments.quiet):
+            print(f"Line {kept.number} is the one that you kept: no line up to it was changed, added or taken out.")
     return DONE if found.ok else FAILED
 
 

@@ -65,7 +65,7 @@ def tell(found: Found) -> None:
     if found.days:
         rows = [(str(one.day), one.events, one.rejected, one.size) for one in found.days]
         print_table(("day", "events", "rejected", "bytes of the day"), rows)
-    else:
+    elif len(found.ids):
         print("These ids are in no event and no rejected line. Capitals count, and spaces inside an id.")
     print(f"{found.events:,} events and {found.rejected:,} rejected lines in {len(found.days)} of {found.read} days.")
     if found.silent:

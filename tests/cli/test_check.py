@@ -278,6 +278,7 @@ def test_the_ledgers_head_is_shown_and_proven(desk: Desk) -> None:
         desk.call("verify", "--all").out
     )
     assert desk.call("verify", "--all", "--head", head, "--json").json["ledger"]["problems"] == []
+    assert "\nLine 1 is the one that you kept: no line up to it was " in desk.call("verify", "--head", head).out
     (name,) = (desk.data / "ledger").glob("2*.jsonl")
     name.write_bytes(name.read_bytes().replace(b'"cause":"written"', b'"cause":"forced"', 1))
     said = desk.call("verify", "--all", "--head", head, "--json")
