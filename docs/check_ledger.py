@@ -17,7 +17,7 @@ def check(lines: Iterable[bytes], kept: str | None = None) -> tuple[str, list[st
     for number, line in enumerate(lines, 1):
         try:
             found = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict) or (found.get("n"), found.get("previous")) != (number, previous):
             wrong.append(f"line {number} does not follow the line before it")
@@ -33,7 +33,8 @@ if __name__ == "__main__":
     parser.add_argument("--head", metavar="NUMBER:HASH", help="a line that you kept: it has to be there")
     parser.add_argument("files", nargs="+", metavar="FILE", type=Path, help="in the order of their years")
     words = parser.parse_args()
-    ledger = b"".join(f.read_bytes() if f.is_file() else parser.error(f"{f} is no file") for f in words.files)
-    last, problems = check((line + b"\n" for line in ledger.split(b"\n")[:-1]), words.head)
+    read = (f.read_bytes() if f.is_file() else parser.error(f"{f} is no file") for f in words.files)
+    ledger = (line + b"\n" for text in read for line in text.split(b"\n")[:-1])
+    last, problems = check(ledger, words.head if words.head is None else words.head.removeprefix("ledger="))
     sys.stdout.write("\n".join([*problems, f"ledger={last}", ""]))
     sys.exit(1 if problems else 0)

@@ -12,7 +12,19 @@ from pathlib import Path
 
 import pytest
 
-from exporter.days.chain import Chain, Entry, Head, line_of, read_entry, sha256_of, whole_lines
+from exporter.days.chain import (
+    START,
+    Chain,
+    Change,
+    Content,
+    Entry,
+    Head,
+    line_of,
+    linked,
+    read_entry,
+    sha256_of,
+    whole_lines,
+)
 from exporter.days.manifest import FINAL, PROVISIONAL, LedgerLine, Manifest
 from exporter.report import Progress, Step, no_progress
 from exporter.store import Store
@@ -324,6 +336,21 @@ def test_the_auditors_script_finds_what_breaks_the_chain(way: str, store: LocalS
     code, told = checked(tmp_path, store)
     assert code == 1
     assert "does not follow the line before it" in told[0]
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_the_auditors_script_reads_what_the_exporter_reads(kept: bool, tmp_path: Path) -> None:
+    """Brackets without end are a line that is none; what a crash left behind a closed year is no line at all."""
+    lines, head = linked([Change(DAY, "written", Content(FINAL, 1, 2, "a" * 64), "run-1", NOW)] * 2, START)
+    first, second = lines.splitlines(keepends=True)
+    names = [tmp_path / "2025.jsonl", tmp_path / "2026.jsonl"]
+    names[0].write_bytes(first + b'{"n":2,"d')
+    names[1].write_bytes(second)
+    words = [*(["--head", f"ledger={head}"] if kept else []), *map(str, names)]
+    for more, code in ((b"", 0), (b"[" * 1_000_000 + b"\n", 1)):
+        names[1].write_bytes(second + more)
+        done = subprocess.run([sys.executable, "-I", "-S", SCRIPT, *words], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (code, "")
 
 
 @pytest.mark.parametrize(

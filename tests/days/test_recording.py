@@ -187,7 +187,7 @@ def accepted(store: Store, day: date) -> Verified:
     return accept(found, days_on(store), audit, "run-me", NOW)
 
 
-def test_what_a_person_restored_is_put_on_record() -> None:
+def test_what_a_person_restored_is_put_on_record(caplog: pytest.LogCaptureFixture) -> None:
     """A whole day of other bytes: a line says what is there, and the manifest names it."""
     store = MemoryStore()
     export(store, DAY, Given(3), moment(DAY, 50))
@@ -197,6 +197,7 @@ def test_what_a_person_restored_is_put_on_record() -> None:
     assert checked(store, DAY)[0].damaged
     assert accepted(store, DAY).problem is None
     assert told(store)[1:] == [(str(DAY), "found", 2)]
+    assert "2025-11-06: put into the ledger as it is now. Before: the day is not what line 1" in caplog.text
     assert verified(store, moment(day_number(1), 3)) == []
     assert accepted(store, DAY).problem is None
     assert len(told(store)) == 2
