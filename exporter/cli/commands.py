@@ -47,7 +47,7 @@ def _status(call: Call) -> int:
     with open_days(settings) as days:
         coverage = days.coverage(now)
         tables_due = tables_of(days).due(coverage) if settings.tables else None
-        rows, ledger = _asked(call, coverage), ledger_state(days.ledger, now.year)
+        rows, ledger = _asked(call, coverage), ledger_state(days, coverage, now.year)
         if arguments.html:
             write_coverage(call, coverage, days, settings, tables_due)
     found = problems(coverage, now, arguments.by, days.timing) if arguments.check else None
