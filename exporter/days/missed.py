@@ -6,7 +6,7 @@ from exporter.days.coverage import Coverage
 from exporter.days.stored import Days
 
 LOOKED_AT = 8
-"""Whole days whose manifests are asked, the newest first: each that was exported since there is a ledger names a line."""
+"""Whole days whose manifests are asked, newest first. Each exported since there is a ledger names a line of it."""
 
 
 def missed(days: Days, coverage: Coverage, year: int) -> str:
