@@ -47,7 +47,7 @@ def _status(call: Call) -> int:
     with open_days(settings) as days:
         coverage = days.coverage(now)
         tables_due = tables_of(days).due(coverage) if settings.tables else None
-        rows, ledger = _asked(call, coverage), ledger_state(days.ledger, now.year)
+        rows, ledger = _asked(call, coverage), ledger_state(days, coverage, now.year)
         if arguments.html:
             write_coverage(call, coverage, days, settings, tables_due)
     found = problems(coverage, now, arguments.by, days.timing) if arguments.check else None
@@ -95,7 +95,7 @@ def _verify(call: Call) -> int:
         raise SettingsError(
             "--accept is about days that you name, with --day or --from and --to, and not with --repair"
         )
-    kept = Head.read(arguments.head) if arguments.head else None
+    kept = Head.read(arguments.head) if arguments.head is not None else None
     with open_days(settings) as days:
         found = verification(named, days, kept, settings, call)
     if arguments.repair:
@@ -106,6 +106,8 @@ def _verify(call: Call) -> int:
         print_json(verify_document(found, None, ok=found.ok))
     else:
         print_verified(found, quiet=arguments.quiet)
+        if kept and not (found.ledger.problems or arguments.quiet):
+            print(f"Line {kept.number} is the one that you kept: no line up to it was changed, added or taken out.")
     return DONE if found.ok else FAILED
 
 

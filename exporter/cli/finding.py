@@ -29,7 +29,7 @@ def find(call: Call) -> int:
     log_to_console(settings, display.console)
     log_to_file(settings, now)
     call.warn()
-    asked = ids_from(arguments.ids) if arguments.ids else Ids()
+    asked = Ids() if arguments.from_amplitude else ids_from(arguments.ids)
     with display, open_days(settings, display.progress()) as days:
         if arguments.from_amplitude:
             listed = left_at_amplitude(settings, call.clock, days)
@@ -65,6 +65,8 @@ def tell(found: Found) -> None:
     if found.days:
         rows = [(str(one.day), one.events, one.rejected, one.size) for one in found.days]
         print_table(("day", "events", "rejected", "bytes of the day"), rows)
+    elif len(found.ids):
+        print("These ids are in no event and no rejected line. Capitals count, and spaces inside an id.")
     print(f"{found.events:,} events and {found.rejected:,} rejected lines in {len(found.days)} of {found.read} days.")
     if found.silent:
         lines, them = ("line names", "it") if found.silent == 1 else ("lines name", "them")

@@ -186,7 +186,8 @@ HELP = {
     ),
     "simulate": Help(
         "serve a simulated Amplitude Export API on this machine",
-        "Serve an Export API with made-up events, and with faults if they are named.",
+        "Serve an Export API with made-up events, and with faults if they are named. What is wrong with an answer is "
+        "played once, or as often as xTIMES says; what is wrong with lines and hours stands in every answer.",
         (("--port 8080", "until Ctrl-C"), ("503x2 torn-line@05", "two refusals, and a torn line in an hour")),
         "0 done, 2 wrong usage",
     ),

@@ -24,7 +24,7 @@ def put_page(path: Path, option: str, page: str) -> None:
     Raises:
         SettingsError: it cannot be written; ``option`` is what named it.
     """
-    making = path.with_name(f".{path.name}.new")
+    making = path.with_name(f".{path.name or 'page'}.new")
     try:
         mode = stat.S_IMODE(path.stat().st_mode) if path.is_file() else OWN
         making.unlink(missing_ok=True)

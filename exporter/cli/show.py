@@ -30,6 +30,10 @@ STYLES = {
 WITHOUT_LEDGER = "No ledger was read: nothing but its manifest proves a day"
 MOST_ROWS = 40
 """Days of a run's table; a longer one names those that failed, and the rest as a sum."""
+UNCUT = frozenset({"day", "erasure", "state", "asked"})
+"""Columns that somebody may want to copy."""
+MOST_IN_BOXES = 6
+"""Columns that have borders on a narrow terminal, too."""
 DAY_WIDTH = len("2025-11-06")
 
 Cells = Sequence[str | int]
@@ -159,13 +163,21 @@ def _print_coloured(
             name,
             justify="right" if number else "left",
             min_width=widest,
-            no_wrap=name == "day" or number,
+            no_wrap=name in UNCUT or number,
             overflow="fold",
         )
     for place, line in enumerate(lines):
         # Text, never markup: what stands in a cell may have come from anywhere
         table.add_row(*map(Text, line), style=styles[place] if styles else None)
-    Console().print(table)
+    console = Console()
+    wide = sum(max(map(len, column)) + 3 for column in zip(head, *lines, strict=True)) >= console.width
+    if wide and len(head) > MOST_IN_BOXES:
+        table.box, table.padding, table.pad_edge = (
+            None,
+            (0, 1, 0, 0),
+            False,
+        )  # words are cut for want of a border's room
+    console.print(table)
 
 
 def _days(days: Sequence[date]) -> str:

@@ -58,9 +58,7 @@ def check_all(
         names = (*SOURCE, *PLACE, *ROOM)
         return Report(run, (*found, *(Check(name, FAILED, "not tried: see settings") for name in names)))
     source = check_source(settings, clock)
-    place = (
-        check_place(settings, run, clock.now().year) if not in_app or _has_container(settings) else _not_tried(PLACE)
-    )
+    place = check_place(settings, run, clock.now()) if not in_app or _has_container(settings) else _not_tried(PLACE)
     groups = [_Group(SOURCE, source), _Group(PLACE, place), _Group(ROOM, check_room(settings))]
     end = clock.monotonic() + seconds
     for group in groups:

@@ -137,6 +137,7 @@ def test_a_day_held_by_another_run_is_exit_code_1(desk: Desk) -> None:
         ("export --day 2025-11-06 --to 2025-11-07", "use one of the two"),
         ("backfill --to 2025-11-06", "--from"),
         ("export --frm 2025-11-06", "Did you mean --from?"),
+        ("export --day=", "an argument is empty, at --day="),
         ("exprot --day 2025-11-06", "Did you mean export?"),
         ("status --by 25:00", "'25:00' is no time of a day. Write it as HH:MM, for example 06:00"),
         ("status --html no-folder/page.html", "--html no-folder/page.html cannot be written: No such file"),
@@ -242,6 +243,32 @@ def test_a_backfill_without_any_event_asks_whose_keys_these_are(desk: Desk) -> N
         desk.simulator.add(Missing(f"{recent(1).replace('-', '')}T{hour:02}"))
     assert NEVER_AN_EVENT in desk.call("backfill", "--from", recent(1), "--to", recent(1)).err
     assert NEVER_AN_EVENT not in desk.call("backfill", "--from", recent(2), "--to", recent(1)).err
+
+
+def test_no_word_of_another_kind_is_proposed(desk: Desk) -> None:
+    """`frob` is near to `--from`, and is no option."""
+    said = desk.call("frob")
+    assert (said.code, "Did you mean" in said.err) == (2, False)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("erase", "--ids", "", "--reason", "ticket", "--yes"),
+        ("erase", "--ids", "ids.txt", "--reason", " ", "--yes"),
+        ("find", "--ids", ""),
+        ("verify", "--head", ""),
+        ("status", "--html", ""),
+        ("report", "--out", ""),
+        ("sql", ""),
+    ],
+    ids=" ".join,
+)
+def test_an_empty_argument_is_none_that_was_left_out(desk: Desk, words: tuple[str, ...]) -> None:
+    """What a variable of the shell that is not set leaves: it erased Amplitude's whole list, and proved any ledger."""
+    said = desk.call(*words, EXPORT_ERASURE_KEY="k" * 32)
+    assert (said.code, "is a variable of the shell not set?" in said.err) == (2, True)
+    assert desk.simulator.requests == []
 
 
 def test_status_of_an_empty_store(desk: Desk) -> None:

@@ -116,9 +116,9 @@ def test_sql_at_a_terminal_goes_on_after_a_wrong_query(
 
 
 def test_sql_without_a_query_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An argument that is empty, and a standard input that is; two on a line; a name that is none."""
+    """An argument that is a comment, and a standard input that is empty; two on a line; a name that is none."""
     monkeypatch.setattr("sys.stdin", io.StringIO(" \n"))
-    for words in (("sql", ""), ("sql",)):
+    for words in (("sql", "/* */"), ("sql",)):
         with pytest.raises(SettingsError, match="there is no query"):
             run(*words)
     with pytest.raises(SettingsError, match="these are 2"):
