@@ -63,7 +63,7 @@ def open_stores(settings: Settings, progress: Progress = no_progress) -> Iterato
             parts_limit=settings.parts_limit,
             url=settings.storage_url,
             connection_string=settings.storage_connection_string,
-            ledger=settings.ledger_container,
+            ledger=settings.ledger_beside,
         )
         with open_blob_stores(account, progress) as stores:
             yield stores

@@ -39,7 +39,7 @@ param exportContainer string = 'amplitude'
 @description('EXPORT_LEDGER_CONTAINER: the container of the ledger, which tells of erasures, and of no person.')
 @minLength(3)
 @maxLength(63)
-param exportLedgerContainer string = 'amplitude-ledger'
+param exportLedgerContainer string = take('${exportContainer}-ledger', 63)
 
 var group = resourceGroup().id
 var secretsUser = '4633458b-17de-408a-b874-0445c86b69e6'

@@ -114,7 +114,7 @@ param exportReport string = ''
 @description('EXPORT_LEDGER_CONTAINER: the container of the ledger, in the account of the dumps. What is in it can only grow.')
 @minLength(3)
 @maxLength(63)
-param exportLedgerContainer string = 'amplitude-ledger'
+param exportLedgerContainer string = take('${exportContainer}-ledger', 63)
 
 @description('EXPORT_SCRUB_DAYS: each final day is read again, and held against its record, once in so many nights. 0: never.')
 @minValue(0)

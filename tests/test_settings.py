@@ -289,8 +289,19 @@ def test_every_problem_is_named_at_once() -> None:
 
 def test_the_ledger_needs_a_container_of_its_own() -> None:
     """One that can keep what is in it for good."""
-    (problem,) = problems(EXPORT_CONTAINER="amplitude-ledger")
+    (problem,) = problems(EXPORT_CONTAINER="web", EXPORT_LEDGER_CONTAINER="web")
     assert problem.startswith("EXPORT_LEDGER_CONTAINER and EXPORT_CONTAINER are the same. ")
+
+
+def test_each_container_has_a_ledger_of_its_own() -> None:
+    """Two projects that shared one would each find the other's days in it, and write all of theirs anew for ever."""
+    assert Settings().ledger_beside == "amplitude-ledger"
+    assert Settings.from_mapping({"EXPORT_CONTAINER": "web"}, keys_needed=False).ledger_beside == "web-ledger"
+    assert Settings(ledger_container="other").ledger_beside == "other"
+    (problem,) = problems(EXPORT_CONTAINER="x" * 57)
+    assert problem.startswith("EXPORT_CONTAINER is too long for its ledger's container")
+    long = {"EXPORT_CONTAINER": "x" * 57, "EXPORT_LEDGER_CONTAINER": "other"}
+    assert Settings.from_mapping(long, keys_needed=False).ledger_beside == "other"
 
 
 def test_missing_keys_are_two_problems() -> None:

@@ -122,7 +122,10 @@ def _exporting(call: Call, do: Callable[[Work], RunResult], found: Verification 
     for day, error in result.failed:
         if isinstance(error, DayHeldError):  # no failure record and no line of its own yet
             log.error(report.day_failed(day, error.kind, str(error)))
-    still_wrong = found is not None and any(done.outcome is Outcome.KEPT for done in result.done)
+    still_wrong = found is not None and (
+        any(done.outcome is Outcome.KEPT for done in result.done)
+        or any(one.problem and one.manifest and not one.damaged for one in found.days)  # what only --accept puts right
+    )
     ok = result.ok and not still_wrong and not (found and found.ledger.problems)
     ping.end(result, ok=ok)
     if as_json and found is not None:

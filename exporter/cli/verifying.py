@@ -47,7 +47,11 @@ def verification(
 
 
 def _read_back(day: date, days: "Days", audit: Audit, call: "Call", run_id: str) -> Verified:
-    found, now = verify_day(day, days, audit), call.clock.now()
+    now = call.clock.now()
+    try:
+        found = verify_day(day, days, audit)
+    except OSError as error:  # a bad sector is that day's trouble
+        return Verified(day, 0, 0, f"it cannot be read back: {error}")
     if call.arguments.accept:
         return accept(found, days, audit, run_id, now)
     return note_verified(found, days, run_id, now, audit)
@@ -56,4 +60,4 @@ def _read_back(day: date, days: "Days", audit: Audit, call: "Call", run_id: str)
 def _on_record(days: "Days", audit: Audit, call: "Call") -> list[date]:
     coverage = days.coverage(call.clock.now())
     oldest = date.min if call.arguments.all else coverage.yesterday - timedelta(days=days.timing.lookback_days)
-    return asked_of(audit, (row.day for row in coverage.rows), oldest, coverage.yesterday)
+    return asked_of(audit, coverage.rows, oldest, coverage.yesterday)

@@ -1,5 +1,6 @@
 """What a person changed on purpose (a restored backup, days that retention took away) is put on record, with a line."""
 
+import logging
 from dataclasses import replace
 from datetime import datetime
 
@@ -10,11 +11,17 @@ from exporter.days.manifest import LedgerLine
 from exporter.days.stored import Days
 from exporter.days.verify import Verified, verify_day
 
+log = logging.getLogger(__name__)
+NOT_ACCEPTED = (
+    "It was not accepted: a day has to fit its own manifest, or to be gone with it (its rejected lines and table, too)"
+)
+
 
 def accept(found: Verified, days: Days, audit: Audit, run_id: str, now: datetime) -> Verified:
     """Write a line about a day that is not what the ledger says: `found` if it is whole, `deleted` if nothing is there.
 
-    What does not fit its own manifest is not accepted. The lines before stay. Killed anywhere, it may be called again.
+    What does not fit its own manifest is not accepted. The lines before stay, and what differs from them is told.
+    Killed anywhere, it may be called again.
 
     Raises:
         DayHeldError: an exporter is at work on the day.
@@ -33,6 +40,7 @@ def accept(found: Verified, days: Days, audit: Audit, run_id: str, now: datetime
         elif line and read.etag is None and days.store.stat(layout.dump(day)) is None:
             days.ledger.append([Change(day, DELETED, line.content, run_id, now)])
         else:
-            return found
+            return replace(found, problem=f"{found.problem}. {NOT_ACCEPTED}")
+        log.warning(f"{day}: put into the ledger as it is now. Before: {found.problem}")
         days.store.delete(layout.failure(day))
     return verify_day(day, days, audit)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from msgspec import structs
 
 from exporter.days.chain import DELETED, Chain, Content, Entry, Head
+from exporter.days.coverage import Row
 from exporter.days.ledger import Ledger
 from exporter.days.manifest import PROVISIONAL, Manifest
 from exporter.days.recording import named_by
@@ -119,10 +120,13 @@ class Audit:
         )
 
 
-def asked_of(audit: Audit, on_record: Iterable[date], first: date, last: date) -> list[date]:
-    """The days to verify from ``first`` to ``last``: those on record and those the ledger tells of."""
-    told = {day for day in audit.told_of() if first <= day <= last}
-    return sorted({day for day in on_record if first <= day <= last and not audit.deleted(day)} | told)
+def asked_of(audit: Audit, rows: Iterable[Row], first: date, last: date) -> list[date]:
+    """The days to verify from ``first`` to ``last``: those on record and those the ledger tells of.
+
+    One that was deleted on purpose is left out as long as nothing of it is there.
+    """
+    on_record = {row.day for row in rows if not audit.deleted(row.day) or row.state or row.damage}
+    return sorted(day for day in on_record | audit.told_of() if first <= day <= last)
 
 
 def audit_of(days: Days, year: int, kept: Head | None = None) -> Audit:

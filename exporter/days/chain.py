@@ -167,7 +167,7 @@ class Chain:
     def read(self, line: bytes, where: str, *, joins: bool = True) -> None:
         """Take the next line in, which stands in the file ``where``; ``joins``: the line before it is known."""
         entry, number = read_entry(line), self.head.number + 1
-        if entry and not joins:
+        if entry and not joins and entry.n < FARTHEST:
             number = entry.n
         if entry is None:
             self._broken(f"line {number} in {where} is no line of the ledger, as an exporter writes it")

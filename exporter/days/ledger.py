@@ -104,9 +104,7 @@ class Ledger:
             if self._appended(changes, self._tail):
                 return self._tail.head if self._tail else START
         raise RetriableError(
-            f"the ledger could not be appended to: {TRIES} times another exporter was first, or its file "
-            f"{self.files.name(self._tail.year if self._tail else changes[0].at.year)} does not end with a line end. "
-            "Try again later, or look at that file with `verify`"
+            f"the ledger could not be appended to: {TRIES} times another exporter was first. Try again later"
         )
 
     def begin(self, changes: Sequence[Change]) -> bool:

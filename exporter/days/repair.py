@@ -10,6 +10,8 @@ from exporter.days.verify import Verified, verify_day
 from exporter.errors import DamagedError, DayHeldError, ExportError
 from exporter.window import HOURS_A_DAY
 
+AT_WORK = "an exporter is at work on the day. Verify it again later"
+
 log = logging.getLogger(__name__)
 
 
@@ -31,7 +33,7 @@ def note_verified(found: Verified, days: Days, run_id: str, now: datetime, audit
             if found.damaged and not (noted and wrong and noted.run):  # what could not be read has no run
                 days.record_failure(found.day, DamagedError(found.problem or ""), HOURS_A_DAY, run_id, now)
     except DayHeldError:
-        return Verified(found.day, found.events, found.size, "an exporter is at work on the day. Verify it again later")
+        return Verified(found.day, found.events, found.size, AT_WORK)
     except (ExportError, OSError) as error:
         log.warning(f"{found.day}: what was found could not be put on record: {error}")
     return found

@@ -12,6 +12,7 @@ from exporter.days.stored import Days
 from exporter.dump import read_back, watched
 from exporter.errors import LostRaceError, OtherSourceError, PermanentError
 from exporter.forget import Forget
+from exporter.store import ARCHIVED
 
 MISSING = "no manifest: the day is missing. Export it"
 
@@ -78,8 +79,10 @@ def _verified(day: date, days: Days) -> Verified:
     manifest = read.manifest
     if manifest is None:
         return Verified(day, 0, 0, read.damage or MISSING, damaged=bool(read.damage))
-    if days.store.stat(manifest.dump) is None:
-        return Verified(day, 0, 0, f"{manifest.dump} is not there. Export the day again")
+    entry = days.store.stat(manifest.dump)
+    if entry is None or entry.tier == ARCHIVED:
+        why = "lies in the archive tier. Bring it back, then verify it" if entry else "is not there. Export the day"
+        return Verified(day, 0, 0, f"{manifest.dump} {why} again")
     pieces, erased, forget = days.store.stream(manifest.dump), list[int](), _forget(day, days)
     dump = read_back(watched(pieces, forget, lambda _line: erased.append(1)) if forget else pieces)
     if (dump.sha256, dump.size, dump.events) != (manifest.sha256, manifest.size, manifest.events):

@@ -18,11 +18,9 @@ from exporter.privacy.matching import Matcher, Wanted
 from exporter.privacy.rejections import sift
 from exporter.privacy.tabled import ByTables, tabled
 from exporter.report import Progress, Step, no_progress
-from exporter.store import Entry
+from exporter.store import ARCHIVED, Entry
 from exporter.tables.merged import merged_with
 
-ARCHIVED = "Archive"
-"""The tier of blobs that cannot be read before somebody has brought them back."""
 Sink = Callable[[list[bytes]], None]
 """Takes lines of those who were asked for, in the order of the archive."""
 

@@ -54,9 +54,10 @@ class Settings:
     )
     ledger_container: Container = setting(
         "EXPORT_LEDGER_CONTAINER",
-        "the ledger's container in the same account (docs/ledger.md)",
-        "amplitude-ledger",
+        "the ledger's container in the same account (docs/ledger.md); empty: the name of `EXPORT_CONTAINER` with "
+        "`-ledger` behind it. Never that of another project",
         allowed="3 to 63 small letters, digits and single hyphens, with a letter or a digit at both ends",
+        example="amplitude-ledger",
     )
     prefix: Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z0-9_-]+/)*$", max_length=200)] = setting(
         "EXPORT_PREFIX",
@@ -182,6 +183,11 @@ class Settings:
         pair = self.api_key, self.secret_key
         sent = *pair, ":".join(pair), *connection_secrets(self.storage_connection_string)
         return tuple(filter(None, (*sent, self.ping_url, self.erasure_key)))
+
+    @property
+    def ledger_beside(self) -> str:
+        """The ledger's container: each container of days has one of its own, whatever it is called."""
+        return self.ledger_container or f"{self.container}-ledger"
 
     @property
     def tmp_limit(self) -> int:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from exporter.foreign.connections import connection_problem
 from exporter.settings import words
+from exporter.settings.values import LONGEST_CONTAINER
 
 if TYPE_CHECKING:
     from exporter.settings import Settings
@@ -20,10 +21,15 @@ def contradictions(settings: "Settings", *, keys_needed: bool) -> Iterator[str]:
     if settings.storage_url:
         yield words.storage_problem("EXPORT_STORAGE_URL", settings.storage_url, settings.storage_suffix)
     yield words.ping_problem("EXPORT_PING_URL", settings.ping_url) if settings.ping_url else ""
-    if settings.container == settings.ledger_container:
+    if settings.container == settings.ledger_beside:
         yield (
             "EXPORT_LEDGER_CONTAINER and EXPORT_CONTAINER are the same. The ledger needs a container of its own, "
             "which can keep what is in it for good"
+        )
+    if len(settings.ledger_beside) > LONGEST_CONTAINER and not settings.ledger_container:
+        yield (
+            "EXPORT_CONTAINER is too long for its ledger's container, which would be called "
+            f"{settings.ledger_beside}. Set EXPORT_LEDGER_CONTAINER"
         )
     text = settings.storage_connection_string
     if text and (problem := connection_problem(text)):

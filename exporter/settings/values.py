@@ -7,6 +7,8 @@ import msgspec
 
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=60)]
 DayCount = Annotated[int, msgspec.Meta(ge=0, le=36500)]
+LONGEST_CONTAINER = 63
+"""Characters of a container's name."""
 Container = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9](?!.*--)[a-z0-9-]{1,61}[a-z0-9]$")]
 
 

@@ -14,6 +14,8 @@ LARGEST_READ = 4 << 20
 """Bytes of an object that is read at once. No record has so many."""
 ANY = "*"
 """In place of an ETag: whatever is there."""
+ARCHIVED = "Archive"
+"""The tier of objects that cannot be read before somebody has brought them back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,8 @@ class Store(Protocol):
         """Add whole lines to an object that is only ever appended to; lasting when this returns.
 
         ``at`` is its length now; 0 where it is not there yet: it is made, and then holds all of ``content`` or nothing.
-        What follows its last line end is no line (a crash left it), does not count, and may be gone afterwards.
+        What follows its last line end is no line (a crash left it), does not count, and may be gone afterwards. Where
+        nothing can be taken away it is given its line end, and has won the race.
 
         Raises:
             LostRaceError: it has another length.

@@ -4,7 +4,7 @@ from contextlib import suppress
 
 from azure.core import MatchConditions
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
-from azure.storage.blob import ContainerClient
+from azure.storage.blob import BlobClient, ContainerClient
 
 from exporter.errors import StoreError
 from exporter.store.blob_draft import content_settings
@@ -28,7 +28,18 @@ def append_lines(container: ContainerClient, name: str, content: bytes, at: int)
         with suppress(AzureError):
             if blob.download_blob(offset=at, length=len(content)).readall() == content:
                 return
+            _end_line(blob, at)
         raise
+
+
+def _end_line(blob: BlobClient, at: int) -> None:
+    """Give what somebody has left behind ``at`` its line end, if it has none: it counts as a line then.
+
+    No exporter leaves that, and nobody may be able to take it away. But nothing could ever be added behind it.
+    """
+    size = int(blob.get_blob_properties().size)
+    if size > at and blob.download_blob(offset=size - 1, length=1).readall() != b"\n":
+        blob.append_block(b"\n", length=1, appendpos_condition=size)
 
 
 def _create(container: ContainerClient, name: str) -> None:

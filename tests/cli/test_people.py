@@ -70,6 +70,19 @@ def test_a_person_is_found_and_erased(desk: Desk) -> None:
     assert user.encode() not in stored
 
 
+def test_a_search_that_finds_nothing_leaves_no_file_of_an_earlier_one(desk: Desk) -> None:
+    """Else somebody else's events would be handed out in its place."""
+    person_at(desk, 1)
+    put_ids(desk, "user_id=nobody@example.com")
+    for name in ("out.jsonl", "out.jsonl.rejected"):
+        (desk.folder / name).write_text("{}")
+    said = desk.call("find", "--ids", "ids.txt", "--out", "out.jsonl")
+    assert (said.code, "No event, so there is no file out.jsonl" in said.out) == (0, True)
+    assert not list(desk.folder.glob("*out.jsonl*"))
+    said = desk.call("find", "--ids", "ids.txt", "--out", "data")
+    assert (said.code, "--out data cannot be written: it is there, and is no file" in said.err) == (2, True)
+
+
 def test_a_reason_that_names_an_id_found_with_them_is_refused(desk: Desk) -> None:
     """Nobody typed it into the list, and it would be on record for years."""
     user = person_at(desk, 1)

@@ -12,7 +12,19 @@ from pathlib import Path
 
 import pytest
 
-from exporter.days.chain import Chain, Entry, Head, line_of, read_entry, sha256_of, whole_lines
+from exporter.days.chain import (
+    START,
+    Chain,
+    Change,
+    Content,
+    Entry,
+    Head,
+    line_of,
+    linked,
+    read_entry,
+    sha256_of,
+    whole_lines,
+)
 from exporter.days.manifest import FINAL, PROVISIONAL, LedgerLine, Manifest
 from exporter.report import Progress, Step, no_progress
 from exporter.store import Store
@@ -324,6 +336,45 @@ def test_the_auditors_script_finds_what_breaks_the_chain(way: str, store: LocalS
     code, told = checked(tmp_path, store)
     assert code == 1
     assert "does not follow the line before it" in told[0]
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_the_auditors_script_reads_what_the_exporter_reads(kept: bool, tmp_path: Path) -> None:
+    """Brackets without end are a line that is none; what a crash left behind a closed year is no line at all."""
+    lines, head = linked([Change(DAY, "written", Content(FINAL, 1, 2, "a" * 64), "run-1", NOW)] * 2, START)
+    first, second = lines.splitlines(keepends=True)
+    names = [tmp_path / "2025.jsonl", tmp_path / "2026.jsonl"]
+    names[0].write_bytes(first + b'{"n":2,"d')
+    names[1].write_bytes(second)
+    words = [*(["--head", f"ledger={head}"] if kept else []), *map(str, names)]
+    for more, code in ((b"", 0), (b"[" * 1_000_000 + b"\n", 1)):
+        names[1].write_bytes(second + more)
+        done = subprocess.run([sys.executable, "-I", "-S", SCRIPT, *words], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (code, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        ([], 2, "the following arguments are required: FILE"),
+        (["20??.jsonl"], 2, "20??.jsonl is no file"),
+        (["--head", "", "copy.jsonl"], 1, "the line  is not there"),
+        (["copy.jsonl", "--head", "57"], 1, "the line 57 is not there"),
+        (["empty.jsonl"], 1, "there is no line"),
+        (["copy.jsonl"], 0, "ledger=12:"),
+    ],
+)
+def test_the_auditors_script_takes_nothing_for_a_proof(
+    words: list[str], code: int, told: str, store: LocalStore, tmp_path: Path
+) -> None:
+    """A name that was mistyped, a head that was lost on the way, no file at all: never an exit code 0."""
+    (tmp_path / "copy.jsonl").write_bytes(b"".join(ledger_of(store)))
+    (tmp_path / "empty.jsonl").touch()
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", SCRIPT, *words], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, told in done.stdout + done.stderr) == (code, True)
+    assert "Traceback" not in done.stderr
 
 
 def test_no_more_lines_than_the_script_promises() -> None:

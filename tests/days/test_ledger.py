@@ -2,24 +2,26 @@ import hashlib
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from azure.storage.blob import ContainerClient
 
 from exporter.days.chain import START, Cause, Chain, Change, Content, Head, linked, read_entry, sha256_of
 from exporter.days.ledger import Ledger
 from exporter.days.manifest import FINAL
 from exporter.days.tail import Tail
-from exporter.errors import LedgerError, RetriableError, SettingsError
+from exporter.errors import LedgerError, SettingsError
 from exporter.settings import Settings
 from exporter.store import Store
 from exporter.store.folder import LocalStore
 from exporter.wiring import open_stores
+from tests.azure.azurite import Azurite
 from tests.kit import DAY
 from tests.kit.blobs import blob_env, set_env
-from tests.kit.memory import MemoryStore
 from tests.kit.rules import LAYOUT
 
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
@@ -43,6 +45,22 @@ def places(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     settings = Settings.from_mapping(env, keys_needed=False)
     with open_stores(settings) as (_, one), open_stores(settings) as (_, other):
         yield [one, other]
+
+
+def test_containers_of_one_account_share_no_ledger(
+    azurite: Azurite, container: ContainerClient, azure_env: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second project has EXPORT_CONTAINER of its own, as the README tells, and no other setting."""
+    env = blob_env(azurite, container, azure_env) | {"EXPORT_LEDGER_CONTAINER": ""}
+    set_env(monkeypatch, env)
+    settings = Settings.from_mapping(env, keys_needed=False)
+    other = ContainerClient.from_connection_string(
+        azurite.connection_string, f"{settings.container}-2", connection_verify=str(azurite.ca_file)
+    )
+    other.create_container()
+    for named in (settings, replace(settings, container=f"{settings.container}-2")):
+        with open_stores(named) as (_, place):
+            assert Ledger(place, LAYOUT.ledger).append([change()]).number == 1
 
 
 def test_a_line_is_spelled_in_one_way_only() -> None:
@@ -141,14 +159,22 @@ def test_a_torn_line_is_no_line(tmp_path: Path) -> None:
     assert (tmp_path / FIRST).stat().st_mode & 0o777 == 0o600
 
 
-def test_lines_that_nobody_ends_are_told() -> None:
-    """In a container a line is whole or not there: one without an end is somebody else's, and said to be there."""
-    store = MemoryStore()
-    Ledger(store, LAYOUT.ledger).append([change()])
-    (text, etag) = store.read(FIRST) or (b"", "")
-    store.put(FIRST, text + b"no line", etag, {})
-    with pytest.raises(RetriableError, match=r"ledger/2025\.jsonl does not end with a line end"):
-        Ledger(store, LAYOUT.ledger).append([change()])
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_line_that_nobody_ended_stops_nobody(places: list[Store], before: int) -> None:
+    """Whoever may append can leave one, and in a container nobody may be able to take it away: there it is told."""
+    one, other = (Ledger(place, LAYOUT.ledger) for place in places)
+    for _ in range(before):
+        one.append([change()])
+    length = sum(len(line) for line, _ in other.lines())
+    places[1].append(FIRST, b"no line", at=length)
+    one.append([change()])
+    assert other.append([change()]).number == Ledger(places[1], LAYOUT.ledger).append([change()]).number - 1
+    chain = other.read()
+    kept = isinstance(places[0], LocalStore)
+    assert chain.head.number == before + (3 if kept else 4)
+    assert chain.breaks == (
+        [] if kept else [f"line {before + 1} in ledger/2025.jsonl is no line of the ledger, as an exporter writes it"]
+    )
 
 
 def test_garbage_is_gone_on_behind(tmp_path: Path) -> None:
@@ -245,6 +271,14 @@ def test_a_break_is_told_once() -> None:
         for line in shown:
             chain.read(line, "x")
         assert (len(chain.breaks), chain.head.number) == (1, number)
+
+
+def test_a_number_that_cannot_be_begins_no_file(tmp_path: Path) -> None:
+    """A manifest that named a line behind it would be damaged, and its day never be whole."""
+    store = LocalStore(tmp_path)
+    store.append(FIRST, linked([change()], Head(2**53 - 1, "a" * 64))[0], at=0)
+    assert Ledger(store, LAYOUT.ledger).append([change()]) == Ledger(store, LAYOUT.ledger).read().head
+    assert Ledger(store, LAYOUT.ledger).read().head.number == 2
 
 
 def test_a_ledger_that_is_cut_in_a_run_is_told(tmp_path: Path) -> None:

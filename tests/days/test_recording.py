@@ -187,7 +187,7 @@ def accepted(store: Store, day: date) -> Verified:
     return accept(found, days_on(store), audit, "run-me", NOW)
 
 
-def test_what_a_person_restored_is_put_on_record() -> None:
+def test_what_a_person_restored_is_put_on_record(caplog: pytest.LogCaptureFixture) -> None:
     """A whole day of other bytes: a line says what is there, and the manifest names it."""
     store = MemoryStore()
     export(store, DAY, Given(3), moment(DAY, 50))
@@ -197,6 +197,7 @@ def test_what_a_person_restored_is_put_on_record() -> None:
     assert checked(store, DAY)[0].damaged
     assert accepted(store, DAY).problem is None
     assert told(store)[1:] == [(str(DAY), "found", 2)]
+    assert "2025-11-06: put into the ledger as it is now. Before: the day is not what line 1" in caplog.text
     assert verified(store, moment(day_number(1), 3)) == []
     assert accepted(store, DAY).problem is None
     assert len(told(store)) == 2
@@ -208,7 +209,7 @@ def test_what_a_person_deleted_is_put_on_record() -> None:
     for number in range(2):
         export(store, day_number(number), Given(), moment(day_number(number), 50))
     store.delete(LAYOUT.manifest(DAY))
-    assert accepted(store, DAY).problem
+    assert "not accepted: a day has to fit its own manifest, or to be gone with it" in str(accepted(store, DAY).problem)
     store.delete(LAYOUT.dump(DAY))
     assert "it was deleted" in str(checked(store, DAY)[0].problem)
     assert accepted(store, DAY).problem is None
@@ -216,6 +217,23 @@ def test_what_a_person_deleted_is_put_on_record() -> None:
     assert verified(store, moment(day_number(2), 3)) == []
     export(store, DAY, Given(), moment(DAY, 99))
     assert verified(store, moment(day_number(2), 3)) == []
+
+
+def test_a_deleted_day_that_is_there_again_is_found() -> None:
+    """Somebody has put back what was deleted on purpose: dump and manifest, just as they were."""
+    store = MemoryStore()
+    for number in range(2):
+        export(store, day_number(number), Given(), moment(day_number(number), 50))
+    names = (LAYOUT.dump(DAY), LAYOUT.manifest(DAY))
+    before = [store.read(name) for name in names]
+    for name in names:
+        store.delete(name)
+    assert accepted(store, DAY).problem is None
+    assert verified(store, moment(day_number(2), 3)) == []
+    for name, had in zip(names, before, strict=True):
+        store.write(name, had[0] if had else b"", seen=None, metadata={})
+    (one,) = verified(store, moment(day_number(2), 3))
+    assert "was deleted, and it is there" in one or "its manifest says" in one, one
 
 
 def test_bytes_that_do_not_fit_are_not_accepted(tmp_path: Path) -> None:

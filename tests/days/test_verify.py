@@ -8,7 +8,7 @@ from exporter.days.layout import Layout
 from exporter.days.verify import Verified, verify_day
 from exporter.export import export_day
 from exporter.simulator import Missing, Simulator
-from exporter.store import ANY
+from exporter.store import ANY, ARCHIVED
 from exporter.store.folder import LocalStore
 from tests.kit import DAY, dump_of
 from tests.kit.rules import FEW_HOURS, days_on, exporter_on, second_look
@@ -32,6 +32,18 @@ def test_an_exported_day_is_what_its_manifest_says(store: LocalStore, tmp_path: 
     """Events and bytes are those of the dump; there is no problem."""
     text = (tmp_path / LAYOUT.dump(DAY)).read_bytes()
     assert verify_day(DAY, days_on(store)) == Verified(DAY, len(json.loads(text)), len(text), None)
+
+
+def test_a_dump_in_the_archive_tier_is_told(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not damaged, and nobody waits hours for it."""
+    real = LocalStore.stat
+    archived = {LAYOUT.dump(DAY): ARCHIVED}
+    monkeypatch.setattr(
+        LocalStore, "stat", lambda self, name: (e := real(self, name)) and replace(e, tier=archived.get(name, ""))
+    )
+    found = verify_day(DAY, days_on(store))
+    assert (found.problem or "").endswith("lies in the archive tier. Bring it back, then verify it again")
+    assert not found.damaged
 
 
 @pytest.mark.parametrize("at", [0, 100, -1])

@@ -83,16 +83,17 @@ def expected_roles(environment: Mapping[str, str], narrow: tuple[str, str]) -> l
     if environment.get("ASSIGN_ROLES") == "false":
         return []
     container = f"{DUMPS}/{environment.get('EXPORT_CONTAINER', 'amplitude')}"
-    ledger = f"{DUMPS}/{environment.get('EXPORT_LEDGER_CONTAINER', 'amplitude-ledger')}"
+    named = environment.get("EXPORT_LEDGER_CONTAINER")
+    ledger = f"{DUMPS}/{named}" if named else f"{container}-ledger"
     wide = ("Storage Blob Data Contributor", "Storage Blob Data Contributor")
     writes, appends = narrow if environment.get("DUMPS_ROLE") == "narrow" else wide
     app = [Role(writes, "ServicePrincipal", container), Role(appends, "ServicePrincipal", ledger)]
     if environment.get("ERASURE") == "true":
         app.append(Role("Key Vault Secrets User", "ServicePrincipal", f"{VAULT}/secrets/ERASURE-KEY"))
-    named = {reader.strip().lower() for reader in environment["READERS"].split(",")} - {"", "none"}
+    people = {reader.strip().lower() for reader in environment["READERS"].split(",")} - {"", "none"}
     readers = [
         Role("Storage Blob Data Reader", "User" if reader.startswith("user:") else "Group", place)
-        for reader in named
+        for reader in people
         for place in (container, ledger)
     ]
     return sorted([*HOST_ROLES, *app, *readers])

@@ -98,7 +98,7 @@ def verified(store: Store, now: datetime, kept: Head | None = None) -> list[str]
     days = days_on(store)
     audit = Audit(days.ledger, now.year, kept)
     coverage = days.coverage(now)
-    asked = asked_of(audit, (row.day for row in coverage.rows), date.min, coverage.yesterday)
+    asked = asked_of(audit, coverage.rows, date.min, coverage.yesterday)
     found = [verify_day(day, days, audit) for day in asked]
     return [*audit.problems, *(f"{one.day}: {one.problem}" for one in found if one.problem)]
 

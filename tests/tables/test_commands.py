@@ -81,6 +81,17 @@ def test_sql_prints_a_table_csv_or_json(run: Run, capsys: pytest.CaptureFixture[
     assert row == {"text": "a, b", "nothing": None, "number": None, "day": "2025-11-06", "some": True}
 
 
+def test_a_table_has_so_many_rows_and_says_so(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its columns are held until the last cell is known; CSV is not."""
+    for count, told in ((10_000, ""), (10_001, "There are more than these 10,000 rows: --csv or --json")):
+        capsys.readouterr()
+        assert run("sql", f"SELECT range FROM range({count})") == 0
+        out, err = capsys.readouterr()
+        assert (len(out.splitlines()), told in err, "There are" in err) == (10_001, True, bool(told))
+    assert run("sql", "SELECT range FROM range(10001)", "--csv") == 0
+    assert len(capsys.readouterr().out.splitlines()) == 10_002
+
+
 def test_sql_takes_the_days_that_are_named(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     """Only their dumps are asked."""
     run("sql", "--csv", "--day", str(DAY), "SELECT DISTINCT upload_date FROM events")
@@ -113,6 +124,32 @@ def test_sql_at_a_terminal_goes_on_after_a_wrong_query(
     assert run("sql") == DONE
     out = capsys.readouterr().out
     assert out.index("one\n  1") < out.index("cannot be answered") < out.index("two\n  2")
+
+
+def test_sql_without_a_query_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An argument that is a comment, and a standard input that is empty; two on a line; a name that is none."""
+    monkeypatch.setattr("sys.stdin", io.StringIO(" \n"))
+    for words in (("sql", "/* */"), ("sql",)):
+        with pytest.raises(SettingsError, match="there is no query"):
+            run(*words)
+    with pytest.raises(SettingsError, match="these are 2"):
+        run("sql", "SELECT 1; SELECT 2")
+    with pytest.raises(SettingsError, match="SHOW TABLES names what there is") as raised:
+        run("sql", "FROM evnts")
+    assert "Did you mean" not in str(raised.value)
+
+
+def test_many_columns_are_a_list_on_a_terminal(
+    run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """55 columns side by side would show nothing at all."""
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "100")
+    run("sql", "FROM events LIMIT 2")
+    out = capsys.readouterr().out
+    assert out.startswith("row 1\n  person ")
+    assert "\nrow 2\n" in out
+    assert "None" not in out
 
 
 def test_sql_that_would_write_is_wrong_usage(run: Run) -> None:

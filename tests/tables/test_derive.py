@@ -189,7 +189,7 @@ def test_without_duckdb_the_day_is_whole(
     monkeypatch.setitem(__import__("sys").modules, "duckdb", None)
     export(asking(folder_env(tmp_path), simulator) | ON)
     assert "DuckDB is not installed" in caplog.text
-    assert "requirements-tables.txt" in caplog.text
+    assert "'.[tables]'" in caplog.text
     assert (tmp_path / "data" / MANIFEST).exists()
 
 
