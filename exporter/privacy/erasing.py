@@ -11,6 +11,7 @@ from exporter.errors import DayHeldError, LostRaceError
 from exporter.privacy.book import Book, Work
 from exporter.privacy.matching import Matcher
 from exporter.privacy.replacing import replaced
+from exporter.privacy.request import SHORT
 from exporter.report import Step
 from exporter.store import Remaining
 from exporter.tables.derive import Tables
@@ -95,10 +96,13 @@ def _table(entry: ErasedDay, manifest: Manifest | None, work: Work) -> None:
 
 
 def _failure(day: date, matcher: Matcher, work: Work) -> None:
-    """A failure record quotes no event. Should one name them all the same, it goes, whatever it was about."""
+    """A failure record quotes no event. Should one name them all the same, it goes, whatever it was about.
+
+    Short ids stand in any.
+    """
     name = work.days.layout.failure(day)
     stored = work.days.store.read(name)
-    if stored and any(
-        one.encode("utf-8", "replace") in stored[0] for one in matcher.wanted.ids.users | matcher.wanted.ids.devices
-    ):
+    ids = matcher.wanted.ids
+    texts = [one for one in (*ids.users, *ids.devices, *map(str, ids.amplitude)) if len(one) > SHORT]
+    if stored and any(one.encode("utf-8", "replace") in stored[0] for one in texts):
         work.days.store.delete(name)

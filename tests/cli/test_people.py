@@ -143,6 +143,23 @@ def test_what_came_after_an_erasure_that_was_stopped_is_erased_too(desk: Desk) -
     assert [one["state"] for one in desk.call("erasures", "--json").json["erasures"]] == ["done", "done"]
 
 
+def test_a_dry_run_writes_nothing(desk: Desk) -> None:
+    """No lock, no lookup, no table, no temp file: every file is what it was. So it is with `find`."""
+    put_ids(desk, "user_id=" + person_at(desk, 1))
+    assert desk.call("tables").code == 0
+
+    def there() -> dict[Path, int]:
+        places = (desk.data, desk.folder / "tmp")
+        return {path: path.stat().st_mtime_ns for place in places for path in (place, *place.rglob("*"))}
+
+    before = there()
+    for words in (("erase", "--reason", "ticket", "--dry-run"), ("find",)):
+        assert desk.call(*words, "--ids", "ids.txt", EXPORT_TABLES="parquet").code == 0
+        changed = {path for path, when in there().items() if before.get(path) != when}
+        assert changed <= {desk.folder / "tmp"}
+        assert there().keys() == before.keys()
+
+
 def test_ids_come_from_standard_input(desk: Desk) -> None:
     """There is nobody to be asked then: --yes, or a dry run."""
     user = person_at(desk, 1)

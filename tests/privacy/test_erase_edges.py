@@ -307,15 +307,19 @@ def test_what_can_be_brought_back_is_on_record(env: dict[str, str], monkeypatch:
     assert found[0].old_versions == 0
 
 
-def test_a_failure_record_that_names_them_goes(env: dict[str, str]) -> None:
+@pytest.mark.parametrize("named", [ANNA, "558451453161"])
+def test_a_failure_record_that_names_them_goes(env: dict[str, str], named: str) -> None:
     """None does by itself; one that names nobody stays, and so the day stays due."""
     with open_days(Settings.from_mapping(env, keys_needed=False)) as days:
         days.record_failure(DAYS[0], PermanentError("status 500"), 24, "run-1", NOW)
-        days.record_failure(DAYS[2], PermanentError(f"status 500 about {ANNA}"), 24, "run-1", NOW)
+        days.record_failure(DAYS[2], PermanentError(f"status 500 about {named}"), 24, "run-1", NOW)
     erase(env, HER)
     with open_days(Settings.from_mapping(env, keys_needed=False)) as days:
         assert days.failure(DAYS[0]) is not None
         assert days.failure(DAYS[2]) is None
+    erase(env, ["user_id=carl", "amplitude_id=3"], run="run-carl")
+    with open_days(Settings.from_mapping(env, keys_needed=False)) as days:
+        assert days.failure(DAYS[0]) is not None  # a 3 stands in it: who has a short id stands in every record
 
 
 def test_a_list_is_erased_at_once_and_goes_on_for_one_of_them(env: dict[str, str]) -> None:
