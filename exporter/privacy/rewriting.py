@@ -61,20 +61,25 @@ def copy_without(pieces: Iterable[bytes], manifest: Manifest, matcher: Matcher, 
 
 
 def without(manifest: Manifest, taken: Taken, dump: Dump) -> Manifest:
-    """The manifest of the copy. It has no ETag yet, and tells of the rejected lines as before."""
+    """The manifest of the copy. It has no ETag yet, and tells of the rejected lines as before.
+
+    That an export found fewer events is not told any longer where those without the lines that went are no more.
+    """
     hours = {
         hour: {**found, "events": found.get("events", 0) - taken.hours[hour]} for hour, found in manifest.hours.items()
     }
     days = {day: count - taken.event_days[day] for day, count in manifest.event_days.items()}
+    events, fewer = manifest.events - taken.events, manifest.fewer_found
     return replace(
         manifest,
-        events=manifest.events - taken.events,
+        events=events,
         size=dump.size,
         sha256=dump.sha256,
         hours=hours,
         event_days={day: count for day, count in days.items() if count > 0},
         unusual=max(0, manifest.unusual - taken.unusual),
         erased=manifest.erased + taken.events,
+        fewer_found=fewer if fewer and fewer["events"] < events else None,
         etag="",
     )
 

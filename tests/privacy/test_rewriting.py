@@ -1,6 +1,7 @@
 """A day without somebody's lines."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,14 @@ def test_unusual_events_are_counted_out() -> None:
     _, taken, dump = copied(text, manifest, 100)
     assert taken.unusual == 1
     assert without(manifest_of(unusual=3, events=2), taken, dump).unusual == 2
+
+
+@pytest.mark.parametrize(("found", "told"), [(12, False), (11, True)])
+def test_fewer_events_are_told_as_long_as_they_are_fewer(found: int, told: bool) -> None:
+    """An export that found less than is stored did not know of the erasure: 17 less 5 are 12."""
+    text, manifest = day_of(HOURS)
+    _, taken, dump = copied(text, manifest, 100)
+    assert bool(without(replace(manifest, fewer_found={"events": found}), taken, dump).fewer_found) == told
 
 
 @pytest.fixture
