@@ -1,10 +1,9 @@
 """What can be typed."""
 
 import argparse
-import difflib
 import re
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import time
 from pathlib import Path
 from typing import Any, NoReturn
@@ -13,6 +12,7 @@ from exporter import __version__
 from exporter.cli.arguments_of_people import erase, find
 from exporter.cli.call import YESTERDAY, Ago, Named
 from exporter.cli.help import HELP
+from exporter.cli.parser import Parser
 from exporter.window import parse_day
 
 MOST = 999_999_999
@@ -22,31 +22,6 @@ EPILOG = """\
 exit codes: 0 done, 1 a day failed or is held by another run, 2 wrong usage or settings, 130 interrupted.
 Settings come from the environment and from .env in the current folder; README.md lists them.
 Days are UTC, written YYYY-MM-DD, yesterday or 7-days-ago. COMMAND --help has examples."""
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser that knows what was meant."""
-
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong, and what is near; exit with 2."""
-        wrong = re.search(r"invalid choice: '([^']*)'|unrecognized arguments: (\S+)", message)
-        if wrong:
-            known = list(_words(self))
-            near = difflib.get_close_matches((wrong[1] or wrong[2] or "").partition("=")[0], known, 1)
-            message += f". Did you mean {near[0]}?" if near else ""
-        super().error(message)
-
-
-def _words(parser: argparse.ArgumentParser) -> Iterator[str]:
-    """Every option and command that can be typed."""
-    for action in parser._actions:  # noqa: SLF001 - argparse has no other way to ask
-        yield from action.option_strings
-        if isinstance(action.choices, dict):
-            for name, below in action.choices.items():
-                yield name
-                yield from _words(below)
-        else:
-            yield from map(str, action.choices or ())
 
 
 class _PrintCompletion(argparse.Action):
@@ -146,7 +121,7 @@ def _sql(parser: argparse.ArgumentParser) -> None:
 
 
 def _report(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", required=True, metavar="FILE", help="where it goes")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="where it goes")
 
 
 def _simulate(parser: argparse.ArgumentParser) -> None:
@@ -158,7 +133,7 @@ def _simulate(parser: argparse.ArgumentParser) -> None:
         "faults",
         nargs="*",
         metavar="FAULT",
-        help="faults to play, once each: NAME[:VALUE][xTIMES|xall][@HH][>HOURS], e.g. 503x2 torn-line@05 '504xall>6'",
+        help="faults to play: NAME[:VALUE][xTIMES|xall][@HH][>HOURS], e.g. 503x2 torn-line@05 '504xall>6'",
     )
     parser.add_argument("--list-faults", action="store_true", help="name the faults and exit")
 

@@ -9,17 +9,16 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from datetime import date
-from pathlib import Path
 
 from exporter.cli.call import DONE, FAILED, Call
 from exporter.cli.logs import log_to_console
+from exporter.cli.putting import place_of, write_coverage
 from exporter.cli.results import doctor_document, ledger_state, status_document, verify_document
 from exporter.cli.show import print_json, print_ledger, print_status, print_table, print_verified, printable
 from exporter.days.chain import Head
 from exporter.days.check import problems
 from exporter.days.coverage import Coverage, Row
 from exporter.days.due import due_days
-from exporter.days.stored import Days
 from exporter.errors import SettingsError
 from exporter.settings import Settings
 from exporter.wiring import new_run, open_days, tables_of
@@ -48,19 +47,20 @@ def _status(call: Call) -> int:
     with open_days(settings) as days:
         coverage = days.coverage(now)
         tables_due = tables_of(days).due(coverage) if settings.tables else None
-        rows, ledger = _asked(call, coverage), ledger_state(days.ledger, now.year)
+        rows, ledger = _asked(call, coverage), ledger_state(days, coverage, now.year)
         if arguments.html:
-            _write_page(call, coverage, days, settings, tables_due)
+            write_coverage(call, coverage, days, settings, tables_due)
     found = problems(coverage, now, arguments.by, days.timing) if arguments.check else None
     due = due_days(coverage, now, days.timing)
     if arguments.json:
         print_json(status_document(coverage, rows, due, found, tables_due, ledger))
     elif not arguments.quiet:
-        print_status(coverage, rows, call.program)
+        print_status(coverage, rows, call.program, place_of(settings, full=True))
         print(f"Due now: {', '.join(map(str, due)) or 'nothing'}.")
         if tables_due is not None:
             print(f"Tables due: {len(tables_due) or 'none'}.{' `tables` makes them.' if tables_due else ''}")
-        print_ledger(ledger)
+        if coverage.rows or ledger.head or ledger.problems:
+            print_ledger(ledger)
     if found is not None and not arguments.json:
         _print_check(found, ledger.problems, quiet=arguments.quiet)
     return FAILED if found or (arguments.check and ledger.problems) else DONE
@@ -83,37 +83,6 @@ def _print_check(found: Sequence[tuple[date, str]], broken: Sequence[str], *, qu
         print("All is well.")
 
 
-def _write_page(
-    call: Call, coverage: Coverage, days: Days, settings: Settings, tables_due: Sequence[date] | None
-) -> None:
-    """The coverage page, in one step: whoever looks at the file sees the old page or the new one."""
-    from exporter.days.erasures import Erasures  # noqa: PLC0415 - see above
-    from exporter.pages.frame import Frame  # noqa: PLC0415 - see above
-    from exporter.pages.page import MOST_ERASURES, render  # noqa: PLC0415 - see above
-    from exporter.pages.rejections import read_rejections  # noqa: PLC0415 - see above
-    from exporter.pages.shown import showing  # noqa: PLC0415 - see above
-
-    path = Path(call.arguments.html)
-    remote = settings.storage_url or settings.storage_connection_string
-    place = f"{settings.container}/{settings.prefix}" if remote else f"{settings.data_dir}/{settings.prefix}"
-    now, rejections = call.clock.now(), read_rejections(days, coverage.rows)
-    frame = Frame(
-        place,
-        now,
-        showing(settings),
-        program=call.program,
-        tables_due=tables_due,
-        ledger=days.ledger.shown(now.year),
-        erasures=Erasures.of(days).newest(MOST_ERASURES),
-    )
-    making = path.with_name(f".{path.name}.new")
-    try:
-        making.write_text(render(coverage, coverage.rows, rejections, days.timing, frame), encoding="utf-8")
-        making.replace(path)
-    except OSError as error:
-        raise SettingsError(f"--html {path} cannot be written: {error.strerror}") from error
-
-
 def _verify(call: Call) -> int:
     from exporter.cli.verifying import verification  # noqa: PLC0415 - see above
 
@@ -126,7 +95,7 @@ def _verify(call: Call) -> int:
         raise SettingsError(
             "--accept is about days that you name, with --day or --from and --to, and not with --repair"
         )
-    kept = Head.read(arguments.head) if arguments.head else None
+    kept = Head.read(arguments.head) if arguments.head is not None else None
     with open_days(settings) as days:
         found = verification(named, days, kept, settings, call)
     if arguments.repair:
@@ -137,6 +106,8 @@ def _verify(call: Call) -> int:
         print_json(verify_document(found, None, ok=found.ok))
     else:
         print_verified(found, quiet=arguments.quiet)
+        if kept and not (found.ledger.problems or arguments.quiet):
+            print(f"Line {kept.number} is the one that you kept: no line up to it was changed, added or taken out.")
     return DONE if found.ok else FAILED
 
 
@@ -175,7 +146,9 @@ def _simulate(call: Call) -> int:
         try:
             running.enter_context(simulator)
         except (OSError, OverflowError) as error:
-            raise SettingsError(f"--port {arguments.port} cannot be used: {error}. 0 picks a free one") from error
+            raise SettingsError(
+                f"--port {arguments.port} cannot be used: {str(error).rstrip('.')}. 0 picks a free one"
+            ) from error
         print(f"A simulated Amplitude Export API listens on {simulator.url}. In another terminal:\n")
         print(f"  export AMP_BASE_URL={simulator.url} \\")
         print(f"         AMP_API_KEY={simulator.api_key} AMP_SECRET_KEY={simulator.secret_key}")

@@ -48,11 +48,11 @@ def erase(call: Call) -> int:
     log_to_console(settings, display.console)
     log_to_file(settings, call.clock.now())
     call.warn()
-    request = Request(ids_from(arguments.ids) if arguments.ids else Ids(), arguments.reason, _by(call))
+    request = Request(Ids() if arguments.from_amplitude else ids_from(arguments.ids), arguments.reason, _by(call))
     request.check()
     with open_days(settings, display.progress()) as days:
         desk = Desk(call, settings, display, days, kept_in(days, settings))
-        return desk.serve(request) if arguments.ids else desk.follow(request)
+        return desk.follow(request) if arguments.from_amplitude else desk.serve(request)
 
 
 @dataclass(frozen=True)
@@ -182,6 +182,9 @@ def erasures(call: Call) -> int:
         found = list(Erasures.of(days).all())
     if call.arguments.json:
         print_json(ErasuresDocument(command="erasures", ok=True, erasures=[erasure_of(one) for one in found]))
+        return DONE
+    if not found:
+        print("Nobody was erased so far.")
         return DONE
     rows = [
         (

@@ -29,7 +29,7 @@ def find(call: Call) -> int:
     log_to_console(settings, display.console)
     log_to_file(settings, now)
     call.warn()
-    asked = ids_from(arguments.ids) if arguments.ids else Ids()
+    asked = Ids() if arguments.from_amplitude else ids_from(arguments.ids)
     with display, open_days(settings, display.progress()) as days:
         if arguments.from_amplitude:
             listed = left_at_amplitude(settings, call.clock, days)
@@ -41,8 +41,8 @@ def find(call: Call) -> int:
         print_json(_document(found))
     elif not arguments.quiet:
         tell(found)
-        if arguments.out and found.events:
-            print(f"Written: {arguments.out}")
+        if arguments.out:
+            print(f"Written: {arguments.out}" if found.events else f"No event, so there is no file {arguments.out}")
         if arguments.out and found.rejected:
             print(f"Written: {_beside(arguments.out)}")
     return FAILED if found.archived else DONE
@@ -65,11 +65,12 @@ def tell(found: Found) -> None:
     if found.days:
         rows = [(str(one.day), one.events, one.rejected, one.size) for one in found.days]
         print_table(("day", "events", "rejected", "bytes of the day"), rows)
+    elif len(found.ids):
+        print("These ids are in no event and no rejected line. Capitals count, and spaces inside an id.")
     print(f"{found.events:,} events and {found.rejected:,} rejected lines in {len(found.days)} of {found.read} days.")
     if found.silent:
-        print(
-            f"{found.silent:,} other rejected lines name nobody, as torn lines do: look at them yourself (rejected/)."
-        )
+        lines, them = ("line names", "it") if found.silent == 1 else ("lines name", "them")
+        print(f"{found.silent:,} other rejected {lines} nobody, as torn lines do: look at {them} yourself (rejected/).")
     if found.archived:
         days = ", ".join(map(str, found.archived))
         print(f"Not read, since they lie in the archive tier: {days}. Bring them back (rehydrate), then call again.")
@@ -97,9 +98,13 @@ def _beside(out: Path) -> Path:
 def _written(path: Path) -> Iterator[Sink]:
     """Takes lines into a file of its owner's, which appears when all are there; no file where there are none.
 
+    What an earlier search has left under that name goes in both cases: it is somebody else's, or of another day.
+
     Raises:
         SettingsError: it cannot be written.
     """
+    if path.is_dir():
+        raise SettingsError(f"--out {path} is a folder: name a file in it")
     making, count = path.with_name(f".{path.name}.new"), 0
     try:
         with suppress(FileNotFoundError):
@@ -120,6 +125,8 @@ def _written(path: Path) -> Iterator[Sink]:
             os.fsync(file.fileno())
         if count:
             making.replace(path)
+        else:
+            path.unlink(missing_ok=True)
     finally:
         with suppress(FileNotFoundError):
             making.unlink()

@@ -123,8 +123,8 @@ HELP = {
     ),
     "tables": Help(
         "make the Parquet tables of whole days that have none, or an old one",
-        "Make the Parquet tables of whole days that have none, or one of an older dump. Needs DuckDB "
-        "(requirements-tables.txt).",
+        "Make the Parquet tables of whole days that have none, or one of an older dump. Needs DuckDB: docs/tables.md "
+        "says how to install it.",
         (("", "every whole day"), ("--from 5-days-ago --to yesterday", "five days")),
         "0 done, 1 a table could not be made, 2 wrong usage or settings, 130 interrupted",
         (*(name for name in LOOKS if name != "EXPORT_LOG_LEVEL"), *LOGS, ERASED),
@@ -136,14 +136,14 @@ HELP = {
             ('"SELECT event_type, count(*) FROM events GROUP BY ALL"', "all days"),
             ('--day yesterday --csv "FROM daily"', "one day, as CSV"),
         ),
-        "0 done, 2 wrong usage, settings or query, 130 interrupted",
+        "0 done, 1 the store cannot be read or DuckDB is missing, 2 wrong usage, settings or query, 130 interrupted",
         (*LOOKS, "EXPORT_TMP_LIMIT_MB"),
     ),
     "report": Help(
         "write one HTML page about the last 90 days",
         "Write one HTML page about the last 90 days: people, events, who comes back. Needs DuckDB.",
         (("--out report.html", "for a browser"), ("--out ~/www/amplitude.html", "where a web server finds it")),
-        "0 done, 2 wrong usage or settings, 130 interrupted",
+        "0 done, 1 the store cannot be read or DuckDB is missing, 2 wrong usage or settings, 130 interrupted",
         (*LOOKS, "EXPORT_TMP_LIMIT_MB"),
     ),
     "find": Help(
@@ -186,7 +186,8 @@ HELP = {
     ),
     "simulate": Help(
         "serve a simulated Amplitude Export API on this machine",
-        "Serve an Export API with made-up events, and with faults if they are named.",
+        "Serve an Export API with made-up events, and with faults if they are named. What is wrong with an answer is "
+        "played once, or as often as xTIMES says; what is wrong with lines and hours stands in every answer.",
         (("--port 8080", "until Ctrl-C"), ("503x2 torn-line@05", "two refusals, and a torn line in an hour")),
         "0 done, 2 wrong usage",
     ),

@@ -2,10 +2,10 @@
 
 import logging
 import sys
-from pathlib import Path
 
 from exporter.cli.call import DONE, Call
 from exporter.cli.logs import log_to_console
+from exporter.cli.putting import put_page
 from exporter.settings import Settings
 from exporter.tables.nightly import page_of
 from exporter.wiring import open_days, tables_of
@@ -16,10 +16,8 @@ def write_report(call: Call) -> int:
     settings = Settings.from_mapping(call.environment, keys_needed=False)
     log_to_console(settings, logging.StreamHandler(sys.stderr))
     call.warn()
-    out = Path(call.arguments.out)
     with open_days(settings) as days:
         page = page_of(tables_of(days), call.clock.now(), settings.tmp_limit)
-    out.touch(0o600)  # names of events and properties: for its owner, as everything here
-    out.write_text(page, encoding="utf-8")
-    print(f"Written: {out}")
+    put_page(call.arguments.out, "--out", page)
+    print(f"Written: {call.arguments.out}")
     return DONE

@@ -23,7 +23,9 @@ from exporter.cli.documents import (
 )
 from exporter.days.audit import Audit
 from exporter.days.coverage import Coverage, Row
-from exporter.days.ledger import NO_LEDGER, UNKNOWN, Ledger
+from exporter.days.ledger import NO_LEDGER, UNKNOWN
+from exporter.days.missed import missed
+from exporter.days.stored import Days
 from exporter.days.verify import Verified
 
 if TYPE_CHECKING:
@@ -82,10 +84,12 @@ def status_document(
     )
 
 
-def ledger_state(ledger: Ledger, year: int) -> LedgerState:
-    """The ledger's head, and what is wrong with what was read of it."""
-    head = ledger.shown(year)
-    return LedgerState(head=None if head in {NO_LEDGER, UNKNOWN} else head, problems=list(ledger.breaks))
+def ledger_state(days: Days, coverage: Coverage, year: int) -> LedgerState:
+    """The ledger's head, and what is wrong with what was read of it; or that it is gone."""
+    head = days.ledger.shown(year)
+    gone = missed(days, coverage, year) if head == NO_LEDGER else ""
+    problems = [*days.ledger.breaks, *([gone] if gone else [])]
+    return LedgerState(head=None if head in {NO_LEDGER, UNKNOWN} else head, problems=problems)
 
 
 @dataclass(frozen=True)

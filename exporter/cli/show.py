@@ -30,6 +30,10 @@ STYLES = {
 WITHOUT_LEDGER = "No ledger was read: nothing but its manifest proves a day"
 MOST_ROWS = 40
 """Days of a run's table; a longer one names those that failed, and the rest as a sum."""
+UNCUT = frozenset({"day", "erasure", "state", "asked"})
+"""Columns that somebody may want to copy."""
+MOST_IN_BOXES = 6
+"""Columns that have borders on a narrow terminal, too."""
 DAY_WIDTH = len("2025-11-06")
 
 Cells = Sequence[str | int]
@@ -80,10 +84,10 @@ def print_run(result: "RunResult") -> None:
         print(f"Not tried: {_days(result.not_tried)}.")
 
 
-def print_status(coverage: Coverage, rows: Sequence[Row], program: str) -> None:
-    """The table of the days, then the gaps and the failures in words, however old they are."""
+def print_status(coverage: Coverage, rows: Sequence[Row], program: str, place: str) -> None:
+    """The table of the days, then the gaps and the failures in words, however old they are; ``place``: of the store."""
     if not coverage.rows:
-        print("The store is empty: no day has been exported yet.")
+        print(f"The store is empty: no day has been exported yet into {printable(place)}.")
         return
     print_table(
         ("day", "state", "events", "bytes", "rejected", "note"),
@@ -93,7 +97,7 @@ def print_status(coverage: Coverage, rows: Sequence[Row], program: str) -> None:
     newest, missing = coverage.newest, coverage.missing
     print(f"Newest whole day: {newest or 'none'}. Days since the first record: {len(coverage.rows)}.")
     if missing:
-        print(f"Missing: {len(missing)}. `run` repairs those that are due; for the others:")
+        print(f"Missing: {len(missing)}. `run` repairs those that are due, and this all of them:")
         for first, last in spans(missing):
             print(f"  {program} backfill --from {first} --to {last}")
     for row in coverage.rows:
@@ -112,7 +116,10 @@ def print_verified(found: "Verification", *, quiet: bool = False) -> None:
     if not quiet:
         lines = [(str(v.day), "see below" if v.problem else "ok", v.events, v.size) for v in found.days]
         styles = ["bold red" if v.problem else "" for v in found.days]
-        print_table(("day", "result", "events", "bytes"), lines, styles)
+        if lines:
+            print_table(("day", "result", "events", "bytes"), lines, styles)
+        else:
+            print("No day is on record: there is nothing to read back.")
     for one in found.days:
         if one.problem:
             print(printable(f"{one.day}: {one.problem}"))
@@ -156,13 +163,21 @@ def _print_coloured(
             name,
             justify="right" if number else "left",
             min_width=widest,
-            no_wrap=name == "day" or number,
+            no_wrap=name in UNCUT or number,
             overflow="fold",
         )
     for place, line in enumerate(lines):
         # Text, never markup: what stands in a cell may have come from anywhere
         table.add_row(*map(Text, line), style=styles[place] if styles else None)
-    Console().print(table)
+    console = Console()
+    wide = sum(max(map(len, column)) + 3 for column in zip(head, *lines, strict=True)) >= console.width
+    if wide and len(head) > MOST_IN_BOXES:
+        table.box, table.padding, table.pad_edge = (
+            None,
+            (0, 1, 0, 0),
+            False,
+        )  # words are cut for want of a border's room
+    console.print(table)
 
 
 def _days(days: Sequence[date]) -> str:

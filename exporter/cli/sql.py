@@ -3,20 +3,24 @@
 import csv
 import json
 import logging
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
 from exporter.cli.call import DONE, Call
 from exporter.cli.logs import log_to_console
-from exporter.cli.show import print_table
+from exporter.cli.show import print_lines, print_table
 from exporter.errors import SettingsError
 from exporter.settings import Settings
 from exporter.tables.query import Answer, Archive, open_archive
 from exporter.wiring import open_days, tables_of
 
 PROMPT = "sql> "
+LEAST = 9
+"""Places that a column needs on a terminal with its border. Where there are too few, each row is a list."""
 _NUMBERS = (int, float, Decimal, type(None))
 
 
@@ -32,18 +36,20 @@ def sql(call: Call) -> int:
         with open_archive(
             tables_of(days), rows, settings.tmp_limit, lambda text: print(text, file=sys.stderr)
         ) as archive:
-            if arguments.query:
+            if arguments.query is not None:
                 _show(archive.ask(arguments.query), call)
             elif sys.stdin.isatty():
                 _converse(archive, call)
             else:
-                for query in _queries(sys.stdin.read()):
+                for query in list(_queries(sys.stdin.read())) or [""]:
                     _show(archive.ask(query), call)
     return DONE
 
 
 def _converse(archive: Archive, call: Call) -> None:
     """Ask and answer until the end of input; a wrong query is told and ends nothing."""
+    with suppress(ImportError):
+        import readline  # noqa: F401, PLC0415 - the arrows work: input() looks whether it is there
     print("Views: events, deliveries, sessions, people, daily, dumps. End each query with ; and this with Ctrl-D.")
     held = ""
     while True:
@@ -79,11 +85,23 @@ def _show(answer: Answer, call: Call) -> None:
         writer.writerows(answer.rows)
     elif call.arguments.json:
         print("[" + ",\n ".join(_documents(answer)) + "]")
+    elif sys.stdout.isatty() and len(answer.names) * LEAST > shutil.get_terminal_size().columns:
+        print_lines(_listed(answer))
     else:
         columns = [
             _column(name, cells) for name, cells in zip(answer.names, zip(*answer.rows, strict=True), strict=False)
         ]
         print_table(answer.names, zip(*columns, strict=True))
+
+
+def _listed(answer: Answer) -> Iterator[str]:
+    """A row as a list of what it has."""
+    width = max(map(len, answer.names))
+    for number, row in enumerate(answer.rows, 1):
+        yield f"row {number}"
+        yield from (
+            f"  {name:<{width}}  {cell}" for name, cell in zip(answer.names, row, strict=True) if cell is not None
+        )
 
 
 def _column(name: str, cells: Sequence[Any]) -> list[str]:

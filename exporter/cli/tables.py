@@ -31,7 +31,10 @@ def tables(call: Call) -> int:
     if call.arguments.json:
         print_json(TablesDocument(command="tables", ok=not failed, tables=told, failed=failed))
     else:
-        print_table(("day", "table", "events"), [(str(one.day), one.table, f"{one.events:,}") for one in told])
+        if told:
+            print_table(("day", "table", "events"), [(str(one.day), one.table, one.events) for one in told])
+        else:
+            print("None of these days is whole, so there is nothing to make a table of: `status` shows what is there.")
         for one in failed:
             print(f"{one.day}: {one.reason}")
     return FAILED if failed else DONE

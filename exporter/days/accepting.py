@@ -12,6 +12,9 @@ from exporter.days.stored import Days
 from exporter.days.verify import Verified, verify_day
 
 log = logging.getLogger(__name__)
+NOT_ACCEPTED = (
+    "It was not accepted: a day has to fit its own manifest, or to be gone with it (its rejected lines and table, too)"
+)
 
 
 def accept(found: Verified, days: Days, audit: Audit, run_id: str, now: datetime) -> Verified:
@@ -37,7 +40,7 @@ def accept(found: Verified, days: Days, audit: Audit, run_id: str, now: datetime
         elif line and read.etag is None and days.store.stat(layout.dump(day)) is None:
             days.ledger.append([Change(day, DELETED, line.content, run_id, now)])
         else:
-            return found
+            return replace(found, problem=f"{found.problem}. {NOT_ACCEPTED}")
         log.warning(f"{day}: put into the ledger as it is now. Before: {found.problem}")
         days.store.delete(layout.failure(day))
     return verify_day(day, days, audit)

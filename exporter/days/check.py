@@ -17,7 +17,7 @@ def problems(coverage: Coverage, now: datetime, by: time, timing: Timing) -> lis
     """
     late = now.time() >= by
     if not coverage.rows:
-        return [(coverage.yesterday, "no day has been exported yet")] if late else []
+        return [(coverage.yesterday, "missing: no day has been exported yet")] if late else []
     return list(_problems(coverage, timing, late=late))
 
 

@@ -58,9 +58,7 @@ def check_all(
         names = (*SOURCE, *PLACE, *ROOM)
         return Report(run, (*found, *(Check(name, FAILED, "not tried: see settings") for name in names)))
     source = check_source(settings, clock)
-    place = (
-        check_place(settings, run, clock.now().year) if not in_app or _has_container(settings) else _not_tried(PLACE)
-    )
+    place = check_place(settings, run, clock.now()) if not in_app or _has_container(settings) else _not_tried(PLACE)
     groups = [_Group(SOURCE, source), _Group(PLACE, place), _Group(ROOM, check_room(settings))]
     end = clock.monotonic() + seconds
     for group in groups:
@@ -131,7 +129,7 @@ def _readable(values: Mapping[str, str], *, in_app: bool) -> tuple[Settings | No
 
 def _check_settings(values: Mapping[str, str], problem: str) -> Check:
     if problem:
-        return Check("settings", FAILED, " ".join(problem.split()))
+        return Check("settings", FAILED, "; ".join(problem.splitlines()))
     if unknown := unknown_names(values):
         return Check("settings", WARNING, "; ".join(unknown))
     return Check("settings", OK, "every setting can be read")

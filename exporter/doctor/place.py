@@ -1,7 +1,10 @@
 """Does the store let us in, and may we write and delete there?"""
 
 from collections.abc import Iterator
+from datetime import datetime
 
+from exporter.days.missed import missed
+from exporter.days.stored import Days
 from exporter.doctor.found import FAILED, OK, Check
 from exporter.privacy.keyed import Kept
 from exporter.settings import Settings
@@ -11,7 +14,7 @@ PLACE = ("identity", "container", "write", "delete", "ledger", "erasures")
 CONTENT = b"written by `doctor`, and may be deleted\n"
 
 
-def check_place(settings: Settings, run: str, year: int) -> Iterator[Check]:
+def check_place(settings: Settings, run: str, now: datetime) -> Iterator[Check]:
     """Do with an object of this call's own what an export does with its own; look at the ledger's end, and add no line.
 
     Raises:
@@ -35,11 +38,18 @@ def check_place(settings: Settings, run: str, year: int) -> Iterator[Check]:
             yield Check("delete", FAILED, f"{name} is there still, after it was deleted. Delete it by hand")
         else:
             yield Check("delete", OK, "the object could be deleted")
-        head = days_in(store, settings, beside).ledger.head(year)
-        yield Check(
-            "ledger", OK, f"its last line is {head}" if head else "there is none yet: the first export begins it"
-        )
+        yield _check_ledger(days_in(store, settings, beside), now)
         yield Check("erasures", OK, _erasures(Kept(store, layout_of(settings), settings.erasure_key)))
+
+
+def _check_ledger(days: Days, now: datetime) -> Check:
+    head = days.ledger.head(now.year)
+    if head:
+        return Check("ledger", OK, f"its last line is {head}")
+    gone = missed(days, days.coverage(now), now.year)
+    return (
+        Check("ledger", FAILED, gone) if gone else Check("ledger", OK, "there is none yet: the first export begins it")
+    )
 
 
 def _erasures(kept: Kept) -> str:

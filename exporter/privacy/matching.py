@@ -9,6 +9,7 @@ stands twice or is escaped.
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -21,6 +22,8 @@ MOST_KNOWN = 100_000
 """Values whose answer is remembered, of each name."""
 MOST_NEEDLES = 8
 """More searches would take longer than parsing."""
+FEW = 5_000
+"""Backslashes of a block that are looked at one by one."""
 LEAST_NEEDLE = 6
 """Bytes. Shorter ones stand in most blocks."""
 
@@ -54,9 +57,8 @@ class Wanted:
 
 
 class Hit(NamedTuple):
-    """An event of a block: its number, from 0, and the place of its bytes."""
+    """The place of an event's bytes in a block."""
 
-    number: int
     start: int
     end: int
 
@@ -67,19 +69,21 @@ class Matcher:
     def __init__(self, wanted: Wanted) -> None:
         self.wanted = wanted
         self._needles = None if wanted.known else needles(wanted.ids)
+        ascii_only = all(map(str.isascii, wanted.ids.users | wanted.ids.devices))
+        self._escape = b"\\u00" if ascii_only else b"\\u"
         self._values = tuple(_Values(name, wanted) for name in _NAMES)
 
     def hits(self, block: bytes) -> list[Hit]:
         """Their events in ``block``, an array as `dump.blocks` gives it, in their order."""
         if self._needles is not None:
-            return [hit for hit in _lines_with(self._needles, block) if self.is_hit(block[hit.start : hit.end])]
+            found = _lines_with(self._needles, self._escape, block)
+            return [hit for hit in found if self.is_hit(block[hit.start : hit.end])]
         numbers = self._plain(block)
         lines = block[1:-1].split(SEPARATOR) if numbers is None or numbers else []
         if numbers is None:
             numbers = [number for number, line in enumerate(lines) if self.is_hit(line)]
-        ends = list(accumulate(len(line) + len(SEPARATOR) for line in lines))
-        ends = [end + 1 - len(SEPARATOR) for end in ends]
-        return [Hit(number, ends[number] - len(lines[number]), ends[number]) for number in numbers]
+        ends = list(accumulate((len(line) + len(SEPARATOR) for line in lines), initial=1))
+        return [Hit(ends[number], ends[number] + len(lines[number])) for number in numbers]
 
     def is_hit(self, line: bytes) -> bool:
         """Whether one line, an event or none, is theirs."""
@@ -104,22 +108,28 @@ class Matcher:
         return found
 
 
-def _lines_with(needles: tuple[bytes, ...], block: bytes) -> Iterator[Hit]:
-    """The lines of a block in which any of them stands."""
+def _lines_with(needles: tuple[bytes, ...], escape: bytes, block: bytes) -> Iterator[Hit]:
+    """The lines of a block in which any of them stands, or an escape that begins so."""
     found: dict[int, int] = {}
-    for needle in needles:
-        at = block.find(needle)
+    for find in (*(partial(block.find, needle) for needle in needles), partial(_escape_at, block, escape)):
+        at = find(0)
         while at >= 0:
             start = block.rfind(SEPARATOR, 0, at)
             start = start + len(SEPARATOR) if start >= 0 else 1
             end = block.find(SEPARATOR, at)
             found[start] = end = end if end >= 0 else len(block) - 1
-            at = block.find(needle, end)
-    number = last = 0
-    for start, end in sorted(found.items()):
-        number += block.count(b"\n", last, start)
-        last = start
-        yield Hit(number, start, end)
+            at = find(end)
+    yield from map(Hit._make, sorted(found.items()))
+
+
+def _escape_at(block: bytes, escape: bytes, at: int) -> int:
+    """Where the next escape stands that begins so; -1 if none does. One byte is found much faster than several."""
+    for _ in range(FEW):
+        at = block.find(b"\\", at)
+        if at < 0 or block.startswith(escape, at):
+            return at
+        at += 2
+    return block.find(escape, at)
 
 
 class _Values(dict[bytes, bool]):
@@ -137,12 +147,11 @@ class _Values(dict[bytes, bool]):
 
 
 def needles(ids: Ids) -> tuple[bytes, ...] | None:
-    """Bytes of which one stands wherever one of ``ids`` does, however it is spelled; None if there are no good ones."""
+    """Bytes of which one stands wherever one of ``ids`` does without an escape; None if there are no good ones."""
     texts = sorted(ids.users | ids.devices)
     found = {needle for text in texts for needle in _of_text(text)}
     found |= {needle for one in ids.amplitude for needle in _of_number(one)}
-    found.add(b"\\u00" if all(map(str.isascii, texts)) else b"\\u")
-    if len(found) > MOST_NEEDLES or min(len(needle) for needle in found if needle[:1] != b"\\") < LEAST_NEEDLE:
+    if len(found) > MOST_NEEDLES or min(map(len, found), default=0) < LEAST_NEEDLE:
         return None
     return tuple(sorted(found))
 

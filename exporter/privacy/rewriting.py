@@ -4,9 +4,10 @@ import hashlib
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from itertools import groupby
+from itertools import accumulate, groupby
 
 from exporter.archive.careful import examine
+from exporter.archive.dates import may_escape_time
 from exporter.archive.unusual import is_unusual
 from exporter.days.manifest import Manifest
 from exporter.dump import SEPARATOR, Dump, blocks
@@ -30,7 +31,7 @@ class Taken:
     def add(self, hour: int, line: bytes) -> None:
         """Count one."""
         self.hours[f"{hour:02}"] += 1
-        self.event_days[examine(line)[0]] += 1
+        self.event_days[examine(line, escaped=may_escape_time(line))[0]] += 1
         self.unusual += is_unusual(line)
 
 
@@ -51,8 +52,8 @@ def copy_without(pieces: Iterable[bytes], manifest: Manifest, matcher: Matcher, 
             _copy(block, hits, hour, dump, taken)
             left[0] = hour, more - count
             continue
-        numbers = frozenset(hit.number for hit in hits)
-        _copy_lines(block[1:-1].split(SEPARATOR), numbers, _hours(left, count, manifest), dump, taken)
+        starts = frozenset(hit.start for hit in hits)
+        _copy_lines(block[1:-1].split(SEPARATOR), starts, _hours(left, count, manifest), dump, taken)
     if left or digest.hexdigest() != manifest.sha256:
         raise _not_proven(manifest)
     dump.finish()
@@ -90,15 +91,16 @@ def _copy(block: bytes, hits: list[Hit], hour: int, dump: Dump, taken: Taken) ->
         dump.add_joined(hour, text[at:-1])
 
 
-def _copy_lines(lines: list[bytes], hits: frozenset[int], hours: list[int], dump: Dump, taken: Taken) -> None:
-    numbered = zip(range(len(lines)), hours, strict=True)
-    for hour, of_hour in groupby(numbered, lambda pair: pair[1]):
+def _copy_lines(lines: list[bytes], starts: frozenset[int], hours: list[int], dump: Dump, taken: Taken) -> None:
+    """The same where an hour ends in the block: line by line; hits begin at ``starts`` of the block."""
+    places = accumulate((len(line) + len(SEPARATOR) for line in lines), initial=1)
+    for hour, of_hour in groupby(zip(hours, lines, places, strict=False), lambda found: found[0]):
         kept = []
-        for number, _ in of_hour:
-            if number in hits:
-                taken.add(hour, lines[number])
+        for _, line, start in of_hour:
+            if start in starts:
+                taken.add(hour, line)
             else:
-                kept.append(lines[number])
+                kept.append(line)
         if kept:
             dump.add_joined(hour, SEPARATOR.join(kept))
 

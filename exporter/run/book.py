@@ -89,7 +89,8 @@ class Book:
         stopped = any(isinstance(error, StopError) for _, error in failed)
         left = tuple(day for number, day in enumerate(self.days) if number not in self._ended)
         if stopped:
-            log.error(f"the run stops here, {len(left)} days were not tried. Call it again when that is right")
+            untried = f", {len(left)} {'day was' if len(left) == 1 else 'days were'} not tried" if left else ""
+            log.error(f"the run stops here{untried}. Call it again when that is right")
         done = tuple(ended for _, ended in inorder if isinstance(ended, DayExported))
         return RunResult(done, failed, stopped, left)
 

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 MISSING = (
-    "DuckDB is not installed, and tables and SQL need it: pip install -r requirements-tables.txt (for the app: "
-    'docs/tables.md, "In the app")'
+    "DuckDB is not installed, and tables and SQL need it. In a checkout of the exporter: pip install '.[tables]' "
+    "(with uv: uv tool install --force '.[tables]'; the function app: docs/tables.md, In the app)"
 )
 
 

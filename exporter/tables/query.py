@@ -60,8 +60,12 @@ class Archive:
                     raise SettingsError(
                         f"the archive is only read, and this would be {kind}: SELECT is what is allowed"
                     )
-            if len(found) != 1:
-                raise SettingsError(f"one query at a time, please: these are {len(found)}")
+            if not found:
+                raise SettingsError("there is no query. Try: SELECT event_type, count(*) FROM events GROUP BY ALL")
+            if len(found) > 1:
+                raise SettingsError(
+                    f"one query at a time, please: these are {len(found)}. On standard input each ends its line with ;"
+                )
             if "dumps" in query.lower() and not self._dumps_read:
                 self._put_dumps()
             asked = self.database.execute(found[0])
@@ -176,5 +180,10 @@ def _explained() -> Iterator[None]:
 
     try:
         yield
+    except duckdb.CatalogException as error:  # what DuckDB thinks is near is a table of its own
+        told = "\n".join(line for line in str(error).splitlines() if not line.startswith("Did you mean"))
+        raise SettingsError(
+            f"the query cannot be answered: {told}\nSHOW TABLES names what there is, DESCRIBE events its columns"
+        ) from error
     except duckdb.Error as error:
         raise SettingsError(f"the query cannot be answered: {error}") from error

@@ -1,6 +1,7 @@
 """Did last night work? `status --check`, the page, and what a monitor is told."""
 
 import re
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,7 +51,7 @@ def test_yesterday_has_to_be_there_from_an_hour_on() -> None:
     assert found(gone, hour=29.9) == []
     assert found(gone, hour=30) == [(DAY, "missing")]
     assert found(Coverage((), DAY), hour=29.9) == []
-    assert found(Coverage((), DAY)) == [(DAY, "no day has been exported yet")]
+    assert found(Coverage((), DAY)) == [(DAY, "missing: no day has been exported yet")]
 
 
 @pytest.mark.parametrize(
@@ -147,6 +148,16 @@ def test_the_page_is_written(desk: Desk) -> None:
     assert page.lower().startswith("<!doctype html>")
     assert "Yesterday is there" in page
     assert not (desk.folder / ".coverage.html.new").exists()
+
+
+def test_the_page_is_its_owners_until_they_say_otherwise(desk: Desk) -> None:
+    """A new file is nobody else's; who may read an old one stays as it was said, and a link behind it is no target."""
+    page = desk.folder / "coverage.html"
+    for mode in (0o600, 0o644):
+        desk.call("status", "--html", "coverage.html", "--quiet")
+        assert stat.S_IMODE(page.stat().st_mode) == mode
+        page.chmod(0o644)
+    assert desk.call("status", "--html", "no/such.html").code == desk.call("status", "--html", "tmp").code == 2
 
 
 class Monitor(ThreadingHTTPServer):
@@ -267,6 +278,7 @@ def test_the_ledgers_head_is_shown_and_proven(desk: Desk) -> None:
         desk.call("verify", "--all").out
     )
     assert desk.call("verify", "--all", "--head", head, "--json").json["ledger"]["problems"] == []
+    assert "\nLine 1 is the one that you kept: no line up to it was " in desk.call("verify", "--head", head).out
     (name,) = (desk.data / "ledger").glob("2*.jsonl")
     name.write_bytes(name.read_bytes().replace(b'"cause":"written"', b'"cause":"forced"', 1))
     said = desk.call("verify", "--all", "--head", head, "--json")
@@ -300,6 +312,21 @@ def test_a_run_reads_final_days_back(desk: Desk) -> None:
     assert "scrub ended: days=1 " in desk.call("run").err
     assert "scrub ended" not in desk.call("run", EXPORT_SCRUB_DAYS="0").err
     assert list((desk.data / "ledger").glob("checks-*.jsonl"))
+
+
+def test_a_ledger_that_is_gone_is_told_before_the_next_export_stops(desk: Desk) -> None:
+    """By who only looks: `status --check`, which said that all is well, and `doctor`, which promised a new one."""
+    desk.call("export", "--day", recent(0))
+    (name,) = (desk.data / "ledger").glob("2*.jsonl")
+    name.rename(desk.folder / "put aside")
+    said = desk.call("status", "--check", "--quiet")
+    told = f"it is gone (ledger/{name.name}), and the manifest of {recent(0)} names line 1 of it. Put it back"
+    assert (said.code, f"Not well: the ledger is broken: {told}" in said.out) == (1, True)
+    said = desk.call("doctor")
+    assert (said.code, re.search(r"^ledger +failed +it is gone", said.out, re.MULTILINE) is not None) == (1, True)
+    assert desk.call("export", "--day", recent(0)).code == 1
+    name.touch()  # a person's decision: a new one may begin
+    assert desk.call("doctor").code == desk.call("run").code == desk.call("status", "--check").code == 0
 
 
 def test_without_a_ledger_days_have_their_manifests_only(desk: Desk) -> None:

@@ -137,6 +137,7 @@ def test_a_day_held_by_another_run_is_exit_code_1(desk: Desk) -> None:
         ("export --day 2025-11-06 --to 2025-11-07", "use one of the two"),
         ("backfill --to 2025-11-06", "--from"),
         ("export --frm 2025-11-06", "Did you mean --from?"),
+        ("export --day=", "an argument is empty, at --day="),
         ("exprot --day 2025-11-06", "Did you mean export?"),
         ("status --by 25:00", "'25:00' is no time of a day. Write it as HH:MM, for example 06:00"),
         ("status --html no-folder/page.html", "--html no-folder/page.html cannot be written: No such file"),
@@ -244,11 +245,43 @@ def test_a_backfill_without_any_event_asks_whose_keys_these_are(desk: Desk) -> N
     assert NEVER_AN_EVENT not in desk.call("backfill", "--from", recent(2), "--to", recent(1)).err
 
 
+def test_no_word_of_another_kind_is_proposed(desk: Desk) -> None:
+    """`frob` is near to `--from`, and is no option."""
+    said = desk.call("frob")
+    assert (said.code, "Did you mean" in said.err) == (2, False)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("erase", "--ids", "", "--reason", "ticket", "--yes"),
+        ("erase", "--ids", "ids.txt", "--reason", " ", "--yes"),
+        ("find", "--ids", ""),
+        ("verify", "--head", ""),
+        ("status", "--html", ""),
+        ("report", "--out", ""),
+        ("sql", ""),
+    ],
+    ids=" ".join,
+)
+def test_an_empty_argument_is_none_that_was_left_out(desk: Desk, words: tuple[str, ...]) -> None:
+    """What a variable of the shell that is not set leaves: it erased Amplitude's whole list, and proved any ledger."""
+    said = desk.call(*words, EXPORT_ERASURE_KEY="k" * 32)
+    assert (said.code, "is a variable of the shell not set?" in said.err) == (2, True)
+    assert desk.simulator.requests == []
+
+
 def test_status_of_an_empty_store(desk: Desk) -> None:
     """A sentence, and what would be due; no key is needed."""
     said = desk.call("status", AMP_API_KEY="", AMP_SECRET_KEY="")
     assert said.code == 0
-    assert said.out.startswith("The store is empty: no day has been exported yet.\nDue now: ")
+    place = f"{desk.data}/"
+    assert said.out == f"The store is empty: no day has been exported yet into {place}.\nDue now: {recent(0)}.\n"
+    checked = desk.call("status", "--check", "--by", "00:00", "--quiet").out
+    assert checked == f"Not well: {recent(0)} is missing: no day has been exported yet\n"
+    assert desk.call("verify").out.startswith("No day is on record: there is nothing to read back.\n")
+    assert desk.call("erasures").out == "Nobody was erased so far.\n"
+    assert desk.call("tables").out.startswith("None of these days is whole, ")
     assert not desk.data.exists()
 
 
@@ -263,7 +296,7 @@ def test_status_shows_days_gaps_and_failures(desk: Desk) -> None:
     assert re.search(rf"^{oldest}  final +\d+", said.out, re.MULTILINE)
     assert re.search(rf"^{failing}  failed .*retriable, attempt 1$", said.out, re.MULTILINE)
     assert f"\n{failing} failed last time: window" in said.out
-    assert "Missing: 4. `run` repairs those that are due; for the others:" in said.out
+    assert "Missing: 4. `run` repairs those that are due, and this all of them:" in said.out
     assert f"python -m exporter backfill --from {recent(3)} --to {recent(0)}\n" in said.out
     assert oldest not in desk.call("status", "--days", "3").out.split("Newest")[0]
 

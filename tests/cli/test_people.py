@@ -69,6 +69,19 @@ def test_a_person_is_found_and_erased(desk: Desk) -> None:
     assert user.encode() not in stored
 
 
+def test_a_search_that_finds_nothing_leaves_no_file_of_an_earlier_one(desk: Desk) -> None:
+    """Else somebody else's events would be handed out in its place."""
+    person_at(desk, 1)
+    put_ids(desk, "user_id=nobody@example.com")
+    for name in ("out.jsonl", "out.jsonl.rejected"):
+        (desk.folder / name).write_text("{}")
+    said = desk.call("find", "--ids", "ids.txt", "--out", "out.jsonl")
+    assert (said.code, "No event, so there is no file out.jsonl" in said.out) == (0, True)
+    assert not list(desk.folder.glob("*out.jsonl*"))
+    said = desk.call("find", "--ids", "ids.txt", "--out", "data")
+    assert (said.code, "--out data is a folder" in said.err) == (2, True)
+
+
 @pytest.mark.parametrize(("answer", "code"), [("yes\n", 0), ("YES\n", 0), ("no\n", 1), ("\n", 1), ("", 1)])
 def test_it_asks_once(desk: Desk, answer: str, code: int) -> None:
     """Anything but yes erases nothing."""

@@ -40,12 +40,26 @@ def test_stored_text_is_text(reason: str, terminal: bool, monkeypatch: pytest.Mo
     monkeypatch.setenv("COLUMNS", "200")
     failure = Failure(DAY, "odd", reason, 1, 24, "run-1", moment(DAY, 26))
     rows = (Row(DAY, failure=failure, quiet_hours=(reason,)), Row(DAY + timedelta(days=1), "final", whole=True))
-    print_status(Coverage(rows, DAY + timedelta(days=1)), rows, "amplitude-exporter")
+    print_status(Coverage(rows, DAY + timedelta(days=1)), rows, "amplitude-exporter", "data/")
     print_table(("what",), [(reason,)])
     shown = out.getvalue()
     assert shown.count("".join(c if c.isprintable() else " " for c in reason).strip()) >= 2
     for sent in ("\x1b]0", "\x1b]8", "\x07", "\x1b[2J"):
         assert sent not in shown
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_an_id_can_be_copied_whole(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a narrow terminal the borders go, and the record, its state and its day are whole."""
+    out = Terminal()
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setenv("COLUMNS", str(width))
+    head = ("erasure", "state", "asked", "days", "events", "rejected", "old versions", "reason")
+    row = ("20261125T133533Z-e5bd13b4", "done", "2026-11-25", 7, 157, 0, "none", "ticket-1")
+    print_table(head, [row])
+    shown = out.getvalue()
+    assert all(str(cell) in shown for cell in row[:-1])
+    assert ("│" in shown) == (width == 120)
 
 
 def test_a_failure_record_with_markup_crashes_nothing(desk: Desk) -> None:

@@ -92,7 +92,7 @@ def test_amplitudes_list_is_enough(desk: Desk) -> None:
     said = called(desk, *erase, "--dry-run")
     assert "Amplitude lists 2 people: 0 are erased here, 1 can still be taken off the list, 1 are left." in said.out
     assert not is_gone(desk, anna)
-    assert "1 Amplitude ids" in called(desk, "find", "--from-amplitude").err
+    assert "1 Amplitude id," in called(desk, "find", "--from-amplitude").err
     called(desk, *erase, "--yes")
     assert is_gone(desk, anna)
     assert "1 are erased here, 1 can still be taken off the list, 0 are left." in called(desk, *erase, "--yes").out

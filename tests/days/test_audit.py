@@ -353,6 +353,30 @@ def test_the_auditors_script_reads_what_the_exporter_reads(kept: bool, tmp_path:
         assert (done.returncode, done.stderr) == (code, "")
 
 
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        ([], 2, "the following arguments are required: FILE"),
+        (["20??.jsonl"], 2, "20??.jsonl is no file"),
+        (["--head", "", "copy.jsonl"], 1, "the line  is not there"),
+        (["copy.jsonl", "--head", "57"], 1, "the line 57 is not there"),
+        (["empty.jsonl"], 1, "there is no line"),
+        (["copy.jsonl"], 0, "ledger=12:"),
+    ],
+)
+def test_the_auditors_script_takes_nothing_for_a_proof(
+    words: list[str], code: int, told: str, store: LocalStore, tmp_path: Path
+) -> None:
+    """A name that was mistyped, a head that was lost on the way, no file at all: never an exit code 0."""
+    (tmp_path / "copy.jsonl").write_bytes(b"".join(ledger_of(store)))
+    (tmp_path / "empty.jsonl").touch()
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", SCRIPT, *words], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, told in done.stdout + done.stderr) == (code, True)
+    assert "Traceback" not in done.stderr
+
+
 def test_no_more_lines_than_the_script_promises() -> None:
     """docs/ledger.md says that it is short."""
     assert len(SCRIPT.read_text().splitlines()) <= 40

@@ -190,7 +190,7 @@ def test_a_project_without_any_event_is_asked_about(app: App) -> None:
 def test_a_wrong_setting_is_a_failure_line_not_a_vanished_app(app: App) -> None:
     """All wrong settings are named at the first call; the functions are still there, and HTTP says why."""
     host = app.start({"EXPORT_MAX_ATTEMPTS": "99", "EXPORT_STORAGE_URL": "ftp://x", "EXPORT_MAX_ATTEMPT": "5"})
-    assert len(host.functions) == 8
+    assert len(host.functions) == 9
     fired = host.timer("nightly")
     assert not fired.ok
     answer = ask(host, "GET")

@@ -13,7 +13,7 @@ import pytest
 
 from exporter.days.layout import Layout
 from exporter.errors import DayHeldError, LostRaceError, StoreError
-from exporter.store import ANY, Draft, Store
+from exporter.store import ANY, Draft, Remaining, Store
 from tests.kit import DAY
 
 LAYOUT = Layout()
@@ -85,6 +85,15 @@ class StoreContract:
         assert store.stat(DUMP) is None
         assert names(store, LAYOUT.dumps) == names(store, LAYOUT.manifests) == []
         store.delete(MANIFEST)
+
+    def test_purging_the_past_leaves_what_is_there(self, store: Store) -> None:
+        """Old versions go, where a store has them; the object itself and others stay, and nothing need be there."""
+        store.write(MANIFEST, b"one", seen=None, metadata=METADATA)
+        store.write(MANIFEST, b"two", seen=ANY, metadata=METADATA)
+        assert store.purge(MANIFEST) == store.purge(DUMP) == Remaining()
+        assert (store.read(MANIFEST) or (b"", ""))[0] == b"two"
+        with pytest.raises(StoreError):
+            store.purge("../outside")
 
     def test_what_is_written_can_be_read(self, store: Store) -> None:
         """Content, ETag, size and listing agree after a write."""
@@ -365,6 +374,7 @@ class StoreContract:
             lambda: store.read(name),
             lambda: store.write(name, b"x", seen=ANY, metadata={}),
             lambda: store.delete(name),
+            lambda: store.purge(name),
             lambda: store.stat(name),
             lambda: list(store.stream(name)),
             lambda: store.lock(name, "run-1").__enter__(),

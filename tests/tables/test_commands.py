@@ -115,6 +115,32 @@ def test_sql_at_a_terminal_goes_on_after_a_wrong_query(
     assert out.index("one\n  1") < out.index("cannot be answered") < out.index("two\n  2")
 
 
+def test_sql_without_a_query_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An argument that is a comment, and a standard input that is empty; two on a line; a name that is none."""
+    monkeypatch.setattr("sys.stdin", io.StringIO(" \n"))
+    for words in (("sql", "/* */"), ("sql",)):
+        with pytest.raises(SettingsError, match="there is no query"):
+            run(*words)
+    with pytest.raises(SettingsError, match="these are 2"):
+        run("sql", "SELECT 1; SELECT 2")
+    with pytest.raises(SettingsError, match="SHOW TABLES names what there is") as raised:
+        run("sql", "FROM evnts")
+    assert "Did you mean" not in str(raised.value)
+
+
+def test_many_columns_are_a_list_on_a_terminal(
+    run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """55 columns side by side would show nothing at all."""
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "100")
+    run("sql", "FROM events LIMIT 2")
+    out = capsys.readouterr().out
+    assert out.startswith("row 1\n  person ")
+    assert "\nrow 2\n" in out
+    assert "None" not in out
+
+
 def test_sql_that_would_write_is_wrong_usage(run: Run) -> None:
     """With words."""
     with pytest.raises(SettingsError, match="the archive is only read, and this would be COPY"):
