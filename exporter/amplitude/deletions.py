@@ -39,10 +39,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Deletion:
-    """Somebody on the list; ``certain``: the request cannot be taken back any more."""
+    """Somebody on the list; ``certain``: the request cannot be taken back any more.
+
+    ``day`` is that of the last job, of the certain ones if there are any.
+    """
 
     amplitude_id: int = field(repr=False)
     certain: bool
+    day: date
 
 
 class _Person(msgspec.Struct):
@@ -50,7 +54,7 @@ class _Person(msgspec.Struct):
 
 
 class _Job(msgspec.Struct):
-    day: str
+    day: date
     status: str
     amplitude_ids: list[_Person | int]
 
@@ -67,15 +71,15 @@ def deletions(client: AmplitudeClient, first: date, last: date, deadline: Deadli
         DeadlineError: the deadline has passed.
         PermanentError: the answer is none of this API's.
     """
-    found: dict[int, bool] = {}
+    found: dict[int, tuple[bool, date]] = {}
     for number, (start, end) in enumerate(_spans(first, last)):
         if number:
             client.clock.sleep(PAUSE)
         tries = client.tries(Window.of_hour(start), deadline, f"the list of deletions, {start} to {end}")
         query = {"start_day": str(start), "end_day": str(end)}
-        for person, certain in client.get(tries, PATH, query, _read):
-            found[person] = found.get(person, False) or certain
-    return [Deletion(person, certain) for person, certain in sorted(found.items())]
+        for person, certain, day in client.get(tries, PATH, query, _read):
+            found[person] = max(found.get(person, (False, date.min)), (certain, day))
+    return [Deletion(person, certain, day) for person, (certain, day) in sorted(found.items())]
 
 
 def _spans(first: date, last: date) -> Iterator[tuple[date, date]]:
@@ -85,7 +89,7 @@ def _spans(first: date, last: date) -> Iterator[tuple[date, date]]:
         first = end + timedelta(days=1)
 
 
-def _read(body: Body, tries: Tries) -> list[tuple[int, bool]]:
+def _read(body: Body, tries: Tries) -> list[tuple[int, bool, date]]:
     """The people of an answer. Nothing of it is quoted: it is about people."""
     status = body.response.status_code
     if status != HTTPStatus.OK:
@@ -93,7 +97,9 @@ def _read(body: Body, tries: Tries) -> list[tuple[int, bool]]:
     text = body.text(LARGEST)
     try:
         jobs = _jobs(text)
-        return [(_number(person), job.status.lower() in CERTAIN) for job in jobs for person in job.amplitude_ids]
+        return [
+            (_number(person), job.status.lower() in CERTAIN, job.day) for job in jobs for person in job.amplitude_ids
+        ]
     except msgspec.ValidationError:
         pass
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

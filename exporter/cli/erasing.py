@@ -82,6 +82,7 @@ class Desk:
         past = with_a_past(request.asked, self.kept, records)
         with self.display:
             wanted, found = self._found(request, was)
+        replace(request, asked=found.ids).check()
         if not arguments.quiet:
             self._tell(request, found, was)
         if arguments.dry_run:
@@ -105,8 +106,7 @@ class Desk:
         with Search(self.days, now, limit, progress, shown(self.display)) as search:
             if was:
                 wanted = was.wanted(request.asked, self.kept.key)
-                found = search.find(wanted)
-                return wanted, replace(found, days=tuple(one for one in found.days if was.concerns(one.day)))
+                return wanted, was.concerning(search.find(wanted))
             wanted = Wanted(search.expanded(request.asked, devices=self.call.arguments.devices))
             return wanted, search.find(wanted)
 

@@ -96,15 +96,15 @@ def _beside(out: Path) -> Path:
 
 @contextmanager
 def _written(path: Path) -> Iterator[Sink]:
-    """Takes lines into a file of its owner's, which appears when all are there; no file where there are none.
+    """Takes lines into a file of its owner's, which appears when all are there; where there are none, none is left.
 
     What an earlier search has left under that name goes in both cases: it is somebody else's, or of another day.
 
     Raises:
         SettingsError: it cannot be written.
     """
-    if path.is_dir():
-        raise SettingsError(f"--out {path} is a folder: name a file in it")
+    if path.exists() and not path.is_file():
+        raise SettingsError(f"--out {path} cannot be written: it is there, and is no file")
     making, count = path.with_name(f".{path.name}.new"), 0
     try:
         with suppress(FileNotFoundError):

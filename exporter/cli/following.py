@@ -20,7 +20,7 @@ def left_at_amplitude(settings: Settings, clock: Clock, days: Days) -> Held:
     oldest = min((row.day for row in days.coverage(now).rows), default=now.date())
     with new_client(settings, clock) as client:
         listed = deletions(client, min(oldest, now.date() - LOOK_BACK), now.date() + LOOK_AHEAD)
-    return held(listed, kept_in(days, settings), Erasures(days.store, days.layout, days.foreign))
+    return held(listed, kept_in(days, settings), Erasures.of(days), now.date())
 
 
 def told(found: Held) -> str:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from exporter.cli.call import DONE, Call
@@ -21,6 +22,8 @@ from exporter.wiring import open_days, tables_of
 PROMPT = "sql> "
 LEAST = 9
 """Places that a column needs on a terminal with its border. Where there are too few, each row is a list."""
+MOST_ROWS = 10_000
+"""Rows of a table, whose columns are as wide as their widest cell: it is held until the last one is known."""
 _NUMBERS = (int, float, Decimal, type(None))
 
 
@@ -88,10 +91,11 @@ def _show(answer: Answer, call: Call) -> None:
     elif sys.stdout.isatty() and len(answer.names) * LEAST > shutil.get_terminal_size().columns:
         print_lines(_listed(answer))
     else:
-        columns = [
-            _column(name, cells) for name, cells in zip(answer.names, zip(*answer.rows, strict=True), strict=False)
-        ]
+        rows = list(islice(answer.rows, MOST_ROWS))
+        columns = [_column(name, cells) for name, cells in zip(answer.names, zip(*rows, strict=True), strict=False)]
         print_table(answer.names, zip(*columns, strict=True))
+        if next(answer.rows, None):
+            print(f"There are more than these {MOST_ROWS:,} rows: --csv or --json gives all of them", file=sys.stderr)
 
 
 def _listed(answer: Answer) -> Iterator[str]:

@@ -84,13 +84,13 @@ def _held(day: date, work: Work) -> Iterator[None]:
         yield
 
 
-def _table(entry: ErasedDay, manifest: Manifest, work: Work) -> None:
+def _table(entry: ErasedDay, manifest: Manifest | None, work: Work) -> None:
     """A table of another dump goes; where there was one, or each day has one, it is made anew."""
     tables, name = Tables(work.days, work.progress), work.days.layout.table(entry.day)
     there = work.days.store.stat(name)
-    if there and tables.sources_of({entry.day: there}).get(entry.day) != manifest.sha256:
+    if there and not (manifest and tables.sources_of({entry.day: there}).get(entry.day) == manifest.sha256):
         work.days.store.delete(name)
-    if entry.table or work.derive:
+    if manifest and (entry.table or work.derive):
         tables.try_to_derive([entry.day])
 
 

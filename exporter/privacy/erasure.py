@@ -28,10 +28,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The dumps as they were before anything was looked for: what has changed since then has to be looked at, too."""
+    """What there was before anything was looked for: what has changed since then has to be looked at, too."""
 
     days: Days
-    etags: dict[date, str]
+    etags: dict[str, str]
 
     @classmethod
     def of(cls, days: Days) -> Self:
@@ -39,16 +39,16 @@ class Snapshot:
         return cls(days, _etags(days))
 
     def changed(self) -> set[date]:
-        """The days whose dump is another one now, or that somebody is at work on."""
-        layout, locks = self.days.layout, self.days.store.list(self.days.layout.locks)
-        held = {layout.day_of(one.name) for one in locks if (one.metadata or {}).get("lease") == "leased"}
-        now = _etags(self.days)
-        return {day for day, etag in now.items() if self.etags.get(day) != etag or day in held}
+        """The days whose dump or rejected lines are others now, or that somebody is at work on."""
+        locks = self.days.store.list(self.days.layout.locks)
+        names = {one.name for one in locks if (one.metadata or {}).get("lease") == "leased"}
+        names |= {name for name, etag in _etags(self.days).items() if self.etags.get(name) != etag}
+        return {day for day in map(self.days.layout.day_of, names) if day}
 
 
-def _etags(days: Days) -> dict[date, str]:
-    named = ((days.layout.day_of(entry.name), entry.etag) for entry in days.store.list(days.layout.dumps))
-    return {day: etag for day, etag in named if day}
+def _etags(days: Days) -> dict[str, str]:
+    places = days.layout.dumps, days.layout.rejections
+    return {entry.name: entry.etag for place in places for entry in days.store.list(place)}
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,8 @@ class Erasing:
     def carry_out(self, book: Book, wanted: Wanted, since: Snapshot) -> Erasure:
         """Erase the open days of ``book``, then others that changed ``since``; return what is on record then.
 
+        Days of after the request are another request's.
+
         A day that cannot be erased now says why, and keeps the erasure open.
 
         Raises:
@@ -112,8 +114,9 @@ class Erasing:
             self.begins(day, len(open_days))
             self._try(day, matcher, book)
         for day in sorted(since.changed() - {one.day for one in book.erasure.days}):
-            self.begins(day, len(open_days))
-            self._try(day, matcher, book)
+            if day < book.erasure.asked_at.date():
+                self.begins(day, len(open_days))
+                self._try(day, matcher, book)
         self._page()
         done = not book.erasure.open_days
         now = self.work.clock.now()

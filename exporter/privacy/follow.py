@@ -1,15 +1,15 @@
 """Amplitude's list of deletions, held against what is erased here, and those who are left erased."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import date, timedelta
 
 from exporter.amplitude.deletions import Deletion
 from exporter.days.erasures import DONE, Erasure, Erasures
 from exporter.privacy.book import Work
 from exporter.privacy.erasure import Erasing, Snapshot
 from exporter.privacy.ids import Ids
-from exporter.privacy.keyed import Kept, hash_of
+from exporter.privacy.keyed import Kept, Keyed, hash_of
 from exporter.privacy.matching import Wanted
 from exporter.privacy.request import Request, stopped
 from exporter.privacy.search import Search
@@ -37,23 +37,34 @@ class Held:
         return len(self.left) + self.erased + self.waiting
 
 
-def held(listed: Sequence[Deletion], kept: Kept, records: Erasures) -> Held:
+def held(listed: Sequence[Deletion], kept: Kept, records: Erasures, today: date) -> Held:
     """Hold the list against what is erased here; an erasure that has not ended leaves its people to be erased.
+
+    So does one that was asked for before the day of a job that has run: what came between the two is gone at Amplitude
+    only.
 
     Raises:
         PermanentError: the key is missing or wrong, or what is kept cannot be read.
         StoreError: the store cannot be read.
     """
-    done = {one for hashes in _hashes(kept, records, ended=True) for one in hashes}
-    certain = {one.amplitude_id for one in listed if one.certain}
-    left = frozenset(one for one in certain if hash_of(_spelled(one), kept.key) not in done)
+    done: dict[str, date] = {}
+    for keyed in _keyed(kept, records, ended=True):
+        done |= {one: max(keyed.before.date(), done.get(one, date.min)) for one in keyed.hashes}
+    certain = [one for one in listed if one.certain]
+
+    def is_left(one: Deletion) -> bool:
+        last = done.get(hash_of(_spelled(one.amplitude_id), kept.key))
+        return last is None or last <= one.day < today
+
+    left = frozenset(one.amplitude_id for one in certain if is_left(one))
     return Held(Ids(amplitude=left), len(certain) - len(left), len(listed) - len(certain))
 
 
 def grouped(left: Ids, kept: Kept, records: Erasures) -> Iterator[Ids]:
     """Those who are ``left``, by what is to be done: those of each erasure that was stopped, then the others."""
     numbers = set(left.amplitude)
-    for hashes in _hashes(kept, records, ended=False):
+    for keyed in _keyed(kept, records, ended=False):
+        hashes = set(keyed.hashes)
         begun = {one for one in numbers if hash_of(_spelled(one), kept.key) in hashes}
         if begun:
             numbers -= begun
@@ -74,24 +85,22 @@ def erase(asked: Ids, work: Work, kept: Kept, temp_limit: int) -> Erasure:
     erasing = Erasing(work, kept, records)
     if was:
         wanted = was.wanted(asked, kept.key)
-        found = search.find(wanted)
-        found = replace(found, days=tuple(one for one in found.days if was.concerns(one.day)))
-        book = erasing.go_on(request, found, was)
+        book = erasing.go_on(request, was.concerning(search.find(wanted)), was)
     else:
         wanted = Wanted(search.expanded(asked, devices=False))
         book = erasing.begin(request, search.find(wanted), work.run_id, work.clock.now())
     return erasing.carry_out(book, wanted, since)
 
 
-def _hashes(kept: Kept, records: Erasures, *, ended: bool) -> list[frozenset[str]]:
-    """The hashes of each erasure that has ended, or of each that has not."""
+def _keyed(kept: Kept, records: Erasures, *, ended: bool) -> list[Keyed]:
+    """What is kept of each erasure that has ended, or of each that has not."""
     kept.check()
     found = []
     for entry in kept.listed():
         keyed = kept.read(entry.name)
         stored = records.read(keyed.erasure)
         if (stored is not None and stored[0].state == DONE) == ended:
-            found.append(frozenset(keyed.hashes))
+            found.append(keyed)
     return found
 
 

@@ -71,6 +71,9 @@ _TEXT = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _TOKEN = re.compile(rb'%b|[{}\[\],:]|[^\s{}\[\],:"]++' % _TEXT, re.DOTALL)
 _STEP = {b"{": 1, b"[": 1, b"}": -1, b"]": -1}
 _PAIR = re.compile(rb'"((?:[^"\\]|\\.){1,60})"\s*+[:=]\s*+(%b|[-+.0-9eE]++)' % _TEXT, re.DOTALL)
+_LOST = re.compile(rb'(?:([^"\\]{0,12})")?\s*+:?+\s*+(%b|[-+.0-9eE]++)(?!\s*+:)' % _TEXT, re.DOTALL).match
+"""What the second half of a torn line may begin with: the end of a name, and its value."""
+_CONSTANT = re.compile(rb"-?Infinity|NaN")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -95,7 +98,8 @@ def read_ids(lines: Iterable[str], where: str) -> Ids:
             name == AMPLITUDE
             and meant.isascii()
             and meant.isdecimal()
-            and 0 < int(meant[:_LONGEST_NUMBER]) <= LARGEST_ID
+            and len(meant) <= _LONGEST_NUMBER
+            and 0 < int(meant) <= LARGEST_ID
         ):
             amplitude.add(int(meant))
         elif name in (USER, DEVICE) and 0 < len(meant) <= LONGEST_ID:
@@ -116,8 +120,9 @@ def read_ids(lines: Iterable[str], where: str) -> Ids:
 def ids_in(line: bytes) -> Ids:
     """The ids that ``line`` holds: an event of a dump, without its comma, or a line that is none.
 
-    Of an event those at its top count, each time a name stands there, however they are spelled. In what is no JSON
-    object every pair of such a name and a value counts, wherever it stands.
+    Of an event those at its top count, each time a name stands there, however they are spelled; so it is with one that
+    is no event only because NaN or Infinity stands in it. In what is no JSON object every pair of such a name and a
+    value counts, wherever it stands, and a value at its begin whose name may have been torn off.
     """
     try:
         found = _parse(line)
@@ -140,7 +145,7 @@ def _meant(value: str) -> str:
 
 
 def _is_object(line: bytes) -> bool:
-    return line.lstrip()[:1] == b"{" and stops_at(line) is None
+    return line.lstrip()[:1] == b"{" and stops_at(_CONSTANT.sub(b"0", line)) is None
 
 
 def _at_top(line: bytes) -> Iterator[tuple[str, bytes]]:
@@ -162,12 +167,18 @@ def _at_top(line: bytes) -> Iterator[tuple[str, bytes]]:
 
 def _anywhere(text: bytes) -> Iterator[tuple[str, bytes]]:
     """What looks like a name and its value in text that is no JSON object, and in JSON that is quoted in it."""
+    lost, named = _LOST(text), set[str]()
     for _ in range(3):
         for found in _PAIR.finditer(text):
-            yield _text(b'"' + found[1] + b'"'), found[2]
+            name = _text(b'"' + found[1] + b'"')
+            named.add(name)
+            yield name, found[2]
         if b'\\"' not in text:
-            return
+            break
         text = text.replace(b"\\\\", b"\\").replace(b'\\"', b'"')
+    if lost:
+        end = (lost[1] or b"").decode("ascii", "replace")
+        yield from ((name, lost[2]) for name in _NAMES if name.endswith(end) and name not in named)
 
 
 def _ids(pairs: Iterable[tuple[str, bytes | msgspec.Raw]]) -> Ids:

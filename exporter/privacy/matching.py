@@ -20,6 +20,8 @@ from exporter.privacy.ids import AMPLITUDE, DEVICE, USER, Ids, ids_in
 
 MOST_KNOWN = 100_000
 """Values whose answer is remembered, of each name."""
+LONGEST_KNOWN = 200
+"""Bytes of a value that is remembered."""
 MOST_NEEDLES = 8
 """More searches would take longer than parsing."""
 FEW = 5_000
@@ -142,7 +144,9 @@ class _Values(dict[bytes, bool]):
     def __missing__(self, value: bytes) -> bool:
         if len(self) >= MOST_KNOWN:
             self.clear()
-        told = self[value] = self._wanted.has(ids_in(b'{"%b":%b}' % (self._name, value)))
+        told = self._wanted.has(ids_in(b'{"%b":%b}' % (self._name, value)))
+        if len(value) <= LONGEST_KNOWN:
+            self[value] = told
         return told
 
 

@@ -1,20 +1,17 @@
 """Whose the rejected lines are: they are no events, so it is told as well as it can be.
 
-A line is somebody's if an id stands beside its name anywhere in it, or if it is no JSON object and holds an id as a
-whole value: half of a torn line has lost the name.
+A line is somebody's as `ids_in` says. What another person's line only mentions makes it nobody else's.
 """
 
 import base64
 import binascii
-import json
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
 import msgspec
 
-from exporter.privacy.ids import Ids, ids_in
+from exporter.privacy.ids import ids_in
 from exporter.privacy.matching import Matcher
 
 
@@ -40,11 +37,10 @@ def sift(pieces: Iterable[bytes], matcher: Matcher, keep: BinaryIO | None, take:
 
     Memory is bounded by the longest record.
     """
-    found, values = Sifted(), _values(matcher.wanted.ids)
+    found = Sifted()
     for record in _records(pieces):
-        line = content_of(record)
-        ids = ids_in(line)
-        if matcher.wanted.has(ids) or (values and values.search(line)):
+        ids = ids_in(content_of(record))
+        if matcher.wanted.has(ids):
             found.taken += 1
             if take is not None:
                 take.append(record)
@@ -79,11 +75,3 @@ def _records(pieces: Iterable[bytes]) -> Iterator[bytes]:
         held.append(rest)
     if last := b"".join(held):
         yield last
-
-
-def _values(ids: Ids) -> re.Pattern[bytes] | None:
-    """Finds an id as a whole value, as Amplitude spells it."""
-    texts = [json.dumps(one, ensure_ascii=False).encode("utf-8", "replace") for one in sorted(ids.users | ids.devices)]
-    numbers = [rb"(?<![0-9.])%d(?![0-9.])" % one for one in sorted(ids.amplitude)]
-    either = [*map(re.escape, texts), *numbers]
-    return re.compile(b"|".join(either)) if either else None

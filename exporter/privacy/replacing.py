@@ -25,11 +25,13 @@ from exporter.privacy.book import Book, Work
 from exporter.privacy.matching import Matcher
 from exporter.privacy.rejections import sift
 from exporter.privacy.rewriting import copy_without, without
-from exporter.store import Draft
+from exporter.store import ANY, Draft
 
 
-def replaced(day: date, matcher: Matcher, book: Book, work: Work) -> Manifest:
+def replaced(day: date, matcher: Matcher, book: Book, work: Work) -> Manifest | None:
     """Put the locked day's text without their lines in place, unless that has been done; return what proves it then.
+
+    None where there is no dump: only rejected lines of an attempt that failed may be there.
 
     Raises:
         DamagedError: the day is not whole, or not what its manifest says. It stays as it is.
@@ -37,6 +39,9 @@ def replaced(day: date, matcher: Matcher, book: Book, work: Work) -> Manifest:
         LedgerError: the ledger is gone.
     """
     stored, entry = work.days.stored(day), book.erasure.day(day)
+    if stored.dump is None:
+        _without_dump(stored, matcher, book, work)
+        return None
     planned = _planned(entry, work.days, day)
     old = stored.manifest
     if planned and old and _same(planned, old):
@@ -45,11 +50,8 @@ def replaced(day: date, matcher: Matcher, book: Book, work: Work) -> Manifest:
     with ExitStack() as undo:
         if planned and _is_committed(planned, stored, entry, work.days):
             return _finished(planned, stored, matcher, work, undo)
-        if old is None or not stored.whole or stored.dump is None:
-            raise DamagedError(
-                f"{day} is not whole, so nothing is taken out of it: {stored.damage or 'its manifest is missing'}. "
-                f"Export it again (export --day {day}), then erase again"
-            )
+        if old is None or not stored.whole:
+            raise _not_whole(stored, "its manifest is missing")
         draft = work.days.store.draft(work.days.layout.dump(day), stored.dump.etag)
         undo.callback(draft.discard)
         dump = Dump(draft, work.progress)
@@ -64,6 +66,28 @@ def replaced(day: date, matcher: Matcher, book: Book, work: Work) -> Manifest:
         begun = ErasedDay(day, taken.events, rejected.taken, BEGUN, old.sha256, new.sha256, table=there)
         book.write(book.erasure.with_day(replace(begun, manifest=json.loads(new.to_json()))))
         return _published(new, stored, draft, rejected, work, writes=bool(taken.events))
+
+
+def _not_whole(stored: StoredDay, why: str) -> DamagedError:
+    return DamagedError(
+        f"{stored.day} is not whole, so nothing is taken out of it: {stored.damage or why}. Export it again (export "
+        f"--day {stored.day}), then erase again"
+    )
+
+
+def _without_dump(stored: StoredDay, matcher: Matcher, book: Book, work: Work) -> None:
+    """Rejected lines of theirs go, of which no manifest tells. On record: as they were found, or are taken away."""
+    day, store, name = stored.day, work.days.store, work.days.layout.rejected(stored.day)
+    with ExitStack() as undo:
+        found = _sifted(day, matcher, work.days, undo)
+        if found.taken and stored.manifest_etag:
+            raise _not_whole(stored, "its dump is missing")
+        if found.taken and found.kept:
+            store.write(name, found.file, seen=ANY, metadata={})
+        elif found.taken:
+            store.delete(name)
+    if found.taken and book.erasure.day(day) is None:
+        book.write(book.erasure.with_day(ErasedDay(day, 0, found.taken)))
 
 
 def _finished(planned: Manifest, stored: StoredDay, matcher: Matcher, work: Work, undo: ExitStack) -> Manifest:

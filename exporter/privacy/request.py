@@ -1,13 +1,17 @@
 """What somebody asks for, and erasures of the same people that have not ended: their keyed hashes tell."""
 
-from dataclasses import dataclass
-from datetime import date
+import re
+from dataclasses import dataclass, replace
 
 from exporter.days.erasures import DONE, Erasure, Erasures
 from exporter.errors import SettingsError
 from exporter.privacy.ids import Ids
 from exporter.privacy.keyed import Kept, Keyed, hash_of
 from exporter.privacy.matching import Wanted
+from exporter.privacy.search import Found
+
+SHORT = 5
+"""Characters of an id that any word may hold by chance."""
 
 
 @dataclass(frozen=True)
@@ -19,17 +23,23 @@ class Request:
     by: str
 
     def check(self) -> None:
-        """See that reason and name hold no id: they are kept for years, and shown.
+        """See that reason and name hold no id: they are kept for years, and shown. A short id is none within a word.
 
         Raises:
             SettingsError: one does.
         """
         words = f"{self.reason}\n{self.by}".casefold()
         ids = (*self.asked.users, *self.asked.devices, *map(str, self.asked.amplitude))
-        if any(one.casefold() in words for one in ids):
+        if any(_stands_in(one.casefold(), words) for one in ids):
             raise SettingsError(
                 "--reason or --by holds one of the ids, and both are kept on record. Name a ticket's number instead"
             )
+
+
+def _stands_in(one: str, words: str) -> bool:
+    if len(one) > SHORT:
+        return one in words
+    return re.search(rf"(?<!\w){re.escape(one)}(?!\w)", words) is not None
 
 
 @dataclass(frozen=True)
@@ -44,9 +54,11 @@ class Stopped:
         hashes = frozenset(self.keyed.hashes)
         return Wanted(asked, lambda spelled: hash_of(spelled, key) in hashes)
 
-    def concerns(self, day: date) -> bool:
-        """Whether all of ``day`` was before the request: later events are another request's."""
-        return day < self.keyed.before.date()
+    def concerning(self, found: Found) -> Found:
+        """What was found in the days before the request: later events are another request's."""
+        last = self.keyed.before.date()
+        days = tuple(one for one in found.days if one.day < last)
+        return replace(found, days=days, archived=tuple(day for day in found.archived if day < last))
 
 
 def stopped(asked: Ids, kept: Kept, records: Erasures) -> Stopped | None:

@@ -15,7 +15,7 @@ from exporter.dump import blocks
 from exporter.errors import PermanentError
 from exporter.privacy.ids import Ids, ids_in
 from exporter.privacy.matching import Matcher, Wanted
-from exporter.privacy.rejections import content_of, sift
+from exporter.privacy.rejections import sift
 from exporter.privacy.tabled import ByTables, tabled
 from exporter.report import Progress, Step, no_progress
 from exporter.store import ARCHIVED, Entry
@@ -120,24 +120,16 @@ class Search:
         return Found(wanted.ids, tuple(found), len(every) - len(unread), unread, silent)
 
     def _of_users(self, users: frozenset[str]) -> Ids:
-        """The ids that stand beside ``users`` in any event or rejected line."""
+        """The ids that stand beside ``users`` in any event. Lines that are none tell whose they are less surely."""
         matcher, found = Matcher(Wanted(Ids(users))), [Ids()]
-        dumps, records = self._listed(self.days.layout.dumps), self._listed(self.days.layout.rejections)
+        dumps = self._listed(self.days.layout.dumps)
         told = self._by_tables().ids_of(users)
         certain = set[date]() if told is None else self._by_tables().certain
         found.append(told or Ids())
-
-        def take(lines: list[bytes]) -> None:
-            found.extend(ids_in(content_of(line)) for line in lines)
-
         left = sorted(day for day, entry in dumps.items() if day not in certain and entry.tier != ARCHIVED)
         for day in left:
             self.begins(day, len(left))
             self._count(dumps[day], matcher, lambda lines: found.extend(map(ids_in, lines)))
-        for entry in records.values():
-            lines: list[bytes] = []
-            sift(self.days.store.stream(entry.name), matcher, None, lines)
-            take(lines)
         every = Ids()
         for one in found:
             every |= one

@@ -1,6 +1,7 @@
 """People whom Amplitude has merged: its "merged IDs" export, where somebody has put it beside the days."""
 
 import gzip
+import zlib
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +78,7 @@ def _merges(days: Days) -> Iterator[tuple[int, int, Any]]:
                 if line.strip():
                     found = _decode(line)
                     yield found.amplitude_id, found.merged_amplitude_id, entry.name
-        except (OSError, EOFError, msgspec.MsgspecError) as error:
+        except (OSError, EOFError, zlib.error, msgspec.MsgspecError) as error:
             raise PermanentError(
                 f"{entry.name} is no export of merged ids (JSON lines, .gz or not): {error}. Move it elsewhere"
             ) from error

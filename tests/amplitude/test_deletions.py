@@ -37,7 +37,11 @@ def asked(
 def test_everybody_on_it_is_told_once() -> None:
     """Both ends of the range belong to it; who is submitted or done cannot be taken off any more."""
     found, simulator, _ = asked(*LIST, Listed(CARL, date(2025, 11, 25), "staging"), Listed(BERT, date(2025, 8, 5)))
-    assert found == [Deletion(BERT, True), Deletion(CARL, False), Deletion(ANNA, True)]
+    assert found == [
+        Deletion(BERT, True, date(2025, 12, 1)),
+        Deletion(CARL, False, date(2025, 11, 25)),
+        Deletion(ANNA, True, date(2025, 8, 1)),
+    ]
     (request,) = simulator.requests
     assert (request.path, request.first, request.last) == ("/api/2/deletions/users", "2025-08-01", "2025-12-01")
 
@@ -90,8 +94,13 @@ def test_it_is_asked_again_as_an_export_is(faults: list[Status], sleeps: list[fl
         ([Status(404)], PermanentError, "status 404. Look at AMP_BASE_URL"),
         ([Status(302)], PermanentError, "status 302"),
         ([Status(200, b'{"deletions":[]}')], PermanentError, "Version 2.*is not followed"),
-        ([Status(200, b'[{"requestId":"1","amplitudeIds":[77]}]')], PermanentError, "Version 2.*is not followed"),
-        ([Status(200, b'[{"day":"2025-11-20","status":"done","amplitude_ids":["a77@b"]}]')], PermanentError, "form"),
+        ([Status(200, b'[{"requestId":"1","amplitudeIds":[770077]}]')], PermanentError, "Version 2.*is not followed"),
+        (
+            [Status(200, b'[{"day":"2025-11-20","status":"done","amplitude_ids":["a770077@b"]}]')],
+            PermanentError,
+            "form",
+        ),
+        ([Status(200, b'[{"day":"2025-13-77","status":"done","amplitude_ids":[5]}]')], PermanentError, "form"),
         (
             [Status(200, b'[{"day":"2025-11-20","status":"done","amplitude_ids":[{"amplitude_id":0}]}]')],
             PermanentError,
@@ -107,18 +116,20 @@ def test_what_it_cannot_be_is_a_sentence(
         asked(*map(OnDeletions, faults))
     assert "the list of deletions, 2025-08-01 to 2025-12-01" in str(caught.value)
     ours = [record.getMessage() for record in caplog.records if record.name.startswith("exporter.amplitude")]
-    assert "77" not in "".join(ours) + str(caught.value)
+    assert "770077" not in "".join(ours) + str(caught.value)
 
 
 def test_ids_may_be_plain_or_text() -> None:
     """Whatever spells a whole number."""
     body = json.dumps([{"day": "2025-11-20", "status": "DONE", "amplitude_ids": [5, {"amplitude_id": "6"}], "app": 1}])
-    assert asked(OnDeletions(Status(200, body.encode())))[0] == [Deletion(5, True), Deletion(6, True)]
+    assert asked(OnDeletions(Status(200, body.encode())))[0] == [
+        Deletion(one, True, date(2025, 11, 20)) for one in (5, 6)
+    ]
 
 
 def test_nobody_can_be_seen() -> None:
     """Not in what a program shows of somebody on the list."""
-    assert str(ANNA) not in repr(Deletion(ANNA, True))
+    assert str(ANNA) not in repr(Deletion(ANNA, True, FIRST))
 
 
 def test_it_ends_at_the_deadline() -> None:

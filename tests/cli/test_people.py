@@ -79,7 +79,19 @@ def test_a_search_that_finds_nothing_leaves_no_file_of_an_earlier_one(desk: Desk
     assert (said.code, "No event, so there is no file out.jsonl" in said.out) == (0, True)
     assert not list(desk.folder.glob("*out.jsonl*"))
     said = desk.call("find", "--ids", "ids.txt", "--out", "data")
-    assert (said.code, "--out data is a folder" in said.err) == (2, True)
+    assert (said.code, "--out data cannot be written: it is there, and is no file" in said.err) == (2, True)
+
+
+def test_a_reason_that_names_an_id_found_with_them_is_refused(desk: Desk) -> None:
+    """Nobody typed it into the list, and it would be on record for years."""
+    user = person_at(desk, 1)
+    put_ids(desk, f"user_id={user}")
+    dump = next(desk.data.glob(f"{recent(0).replace('-', '')}*.json"))
+    found = [ids_in(line.removesuffix(b",")) for line in dump.read_bytes().split(b"\n")]
+    number = next(iter(next(ids.amplitude for ids in found if user in ids.users)))
+    before = files_in(desk.data)
+    said = desk.call("erase", "--ids", "ids.txt", "--reason", f"amplitude {number}", "--yes", **KEY)
+    assert (said.code, "holds one of the ids" in said.err, files_in(desk.data) == before) == (2, True, True)
 
 
 @pytest.mark.parametrize(("answer", "code"), [("yes\n", 0), ("YES\n", 0), ("no\n", 1), ("\n", 1), ("", 1)])
@@ -168,8 +180,20 @@ def test_nothing_is_written_where_nothing_is_found(desk: Desk) -> None:
     assert desk.call("find", "--ids", "ids.txt", "--out", "out.jsonl").code == 0
     assert not (desk.folder / "out.jsonl").exists()
     assert [path.name for path in desk.folder.iterdir() if path.name.startswith(".")] == []
-    said = desk.call("find", "--ids", "ids.txt", "--out", "no/such/folder/out.jsonl")
-    assert (said.code, "cannot be written" in said.err) == (2, True)
+    for name in ("no/such/folder/out.jsonl", ".", "data"):
+        said = desk.call("find", "--ids", "ids.txt", "--out", name)
+        assert (said.code, "cannot be written" in said.err) == (2, True)
+
+
+def test_the_lines_of_an_earlier_search_are_not_handed_out(desk: Desk) -> None:
+    """Whoever asks next for somebody else, into the same file, gets nothing of the person before."""
+    user = person_at(desk, 1)
+    put_ids(desk, f"user_id={user}")
+    assert desk.call("find", "--ids", "ids.txt", "--out", "out.jsonl").code == 0
+    (desk.folder / "out.jsonl.rejected").write_text("a rejected line of somebody's")
+    put_ids(desk, "user_id=nobody@example.com")
+    assert desk.call("find", "--ids", "ids.txt", "--out", "out.jsonl").code == 0
+    assert [path.name for path in desk.folder.iterdir() if "out.jsonl" in path.name] == []
 
 
 def test_somebody_who_is_not_there_is_remembered(desk: Desk) -> None:

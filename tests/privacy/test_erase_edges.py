@@ -1,11 +1,12 @@
 """Erasures that meet others at work, days that are not whole, old versions, and each other."""
 
 import gzip
+import json
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,6 +20,7 @@ from exporter.export import export_day
 from exporter.privacy import erasing
 from exporter.privacy.ids import Ids, ids_in
 from exporter.privacy.request import Request
+from exporter.report import no_progress
 from exporter.settings import Settings
 from exporter.simulator import Simulator
 from exporter.store import ANY, Entry, Remaining
@@ -179,6 +181,42 @@ def test_rejected_lines_alone_are_erased(at: tuple[str, int] | None, env: dict[s
         assert verify_day(later, days).problem is None
 
 
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("kept", [BAD[1:], []])
+def test_rejected_lines_of_a_day_that_never_came_are_erased(env: dict[str, str], kept: list[bytes], late: bool) -> None:
+    """An attempt that failed has left them, before the search or behind it; nothing else will take them away."""
+    later = DAY + timedelta(days=1)
+    text, left = (
+        b"".join(b'{"text":%b}\n' % json.dumps(line.decode()).encode() for line in lines)
+        for lines in ([BAD[0], *kept], kept)
+    )
+
+    def fail(step: str = "remembered", *_: object) -> None:
+        if step == "remembered":
+            with opened(env) as store:
+                store.write(LAYOUT.rejected(later), text, seen=None, metadata={})
+
+    if not late:
+        fail()
+    done = erase(env, ["user_id=dora@example.com"], progress=fail if late else no_progress)
+    assert [(one.day, one.events, one.rejected) for one in done.days] == [(later, 0, 1)]
+    assert done.state == DONE
+    with opened(env) as store:
+        assert b"".join(rejected_in(store, later)) == b"".join(kept)
+        assert (b"".join(store.stream(LAYOUT.rejected(later))) if kept else b"") == left
+        assert store.stat(LAYOUT.manifest(later)) is None
+
+
+def test_a_day_that_is_gone_keeps_no_erasure_open(env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that could not be read when somebody asked, and that retention has taken since."""
+    monkeypatch.setattr("exporter.wiring.LocalStore", Archived)
+    assert [one.day for one in erase(env, HER).open_days] == [DAYS[0]]
+    with opened(env) as store:
+        store.delete(LAYOUT.dump(DAYS[0]))
+        store.delete(LAYOUT.manifest(DAYS[0]))
+    assert erase(env, HER, run="run-again").state == DONE
+
+
 def test_rejected_lines_of_another_attempt_are_not_mixed_in(env: dict[str, str]) -> None:
     """Those that the manifest does not know keep the day open."""
     later = DAY + timedelta(days=1)
@@ -327,6 +365,15 @@ def test_a_reason_that_names_them_is_refused(words: str) -> None:
     Request(asked, "ticket-4711", "me").check()
 
 
+def test_a_short_id_stops_no_reason() -> None:
+    """Each letter stands in some word; as a word of its own it is told."""
+    asked = Ids(frozenset({"t", "4"}), frozenset({71}), frozenset({"desk."}))
+    Request(asked, "ticket-4711", "the desk").check()
+    for words in ("for t", "of 4", "user 71!", "desk."):
+        with pytest.raises(SettingsError, match="holds one of the ids"):
+            Request(asked, words, "me").check()
+
+
 def test_a_day_that_came_meanwhile_is_looked_at(env: dict[str, str], tmp_path: Path) -> None:
     """What changed after the search is erased, too."""
     later = DAY - timedelta(days=9)
@@ -340,6 +387,59 @@ def test_a_day_that_came_meanwhile_is_looked_at(env: dict[str, str], tmp_path: P
     done = erase(env, HER, progress=come)
     assert done.state == DONE
     assert done.day(later)
+    with opened(env) as store:
+        assert events_in(store, later) == [CARL]
+
+
+def test_what_came_after_the_request_is_not_erased_by_it(
+    env: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person may come back: an erasure that goes on weeks later is about the days before it was asked for."""
+    later = DAY + timedelta(days=1)
+    monkeypatch.setattr("tests.privacy.world.NOW", datetime.combine(later, time(12), UTC))
+    export_lines({later: [HERS[1], CARL]}, tmp_path / "other")
+    shutil.rmtree(tmp_path / "other/ledger")
+
+    def stop(step: str, *_: object) -> None:
+        if step == "clearing":
+            raise KeyboardInterrupt
+
+    def come(step: str, *_: object) -> None:
+        if step == "clearing":
+            shutil.copytree(tmp_path / "other", env["EXPORT_DATA_DIR"], dirs_exist_ok=True)
+
+    with pytest.raises(KeyboardInterrupt):
+        erase(env, HER, progress=stop)
+    done = erase(env, HER, progress=come, run="run-again")
+    assert (done.state, done.day(later)) == (DONE, None)
+    with opened(env) as store:
+        assert events_in(store, later) == [HERS[1], CARL]
+
+
+def test_a_day_that_is_exported_for_the_first_time_meanwhile_is_looked_at(
+    env: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its exporter is killed before it can see that somebody was erased."""
+    monkeypatch.setattr(erasing, "TURN", 0.05)
+    later, held = DAY - timedelta(days=9), threading.Event()
+    export_lines({later: [HERS[1], CARL]}, tmp_path / "other")
+    shutil.rmtree(tmp_path / "other/ledger")
+
+    def export() -> None:
+        with LocalStore(Path(env["EXPORT_DATA_DIR"])).lock(LAYOUT.lock(later), "run-other"):
+            held.set()
+            threading.Event().wait(1)
+            shutil.copytree(tmp_path / "other", env["EXPORT_DATA_DIR"], dirs_exist_ok=True)
+
+    worker = threading.Thread(target=export)
+
+    def begin(step: str, *_: object) -> None:
+        if step == "remembered":
+            worker.start()
+            held.wait()
+
+    assert erase(env, HER, progress=begin, patience=30).state == DONE
+    worker.join()
     with opened(env) as store:
         assert events_in(store, later) == [CARL]
 

@@ -135,6 +135,24 @@ def test_rejected_lines_are_searched(days: Days) -> None:
     assert events == HERS
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"user_id":"ben@example.com","amplitude_id":900000000001,"event_properties":{"friend":"anna@example.com"},"x":NaN}',
+        b'{"amplitude_id":900000000001,"event_properties":{"user_id":"anna@example.com"},"x":NaN}',
+        b'{"amplitude_id":900000000001,"event_properties":{"user_id":"anna@example.com"},"to',
+        b'{"user_id":"ben@example.com","anna@example.com":NaN}',
+    ],
+)
+def test_a_rejected_line_makes_nobody_somebody_else(days: Days, line: bytes) -> None:
+    """Who only mentions a person stays who they are: none of their events is found with that person."""
+    text = json.dumps({"member": "m", "line": 1, "reason": "not JSON", "text": line.decode()}).encode() + b"\n"
+    days.store.write(days.layout.rejected(DAYS[1]), text, seen=ANY, metadata={})
+    found, events, rejected = found_in(days, [f"user_id={ANNA}"])
+    assert (events, 900000000001 in found.ids.amplitude) == (HERS, False)
+    assert bool(rejected) == line.endswith(b"to")  # nobody can tell: it is torn
+
+
 def test_days_that_are_not_whole_are_searched_too(tmp_path: Path) -> None:
     """What is there is there, whatever its manifest says."""
     export_lines(ARCHIVE, tmp_path)

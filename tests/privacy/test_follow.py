@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +128,28 @@ def test_auto_erases_them(world: World, caplog: pytest.LogCaptureFixture) -> Non
     assert [(one.state, one.by, one.reason) for one in world.records()] == [
         ("done", "EXPORT_ERASE_CONFIRM=auto", "Amplitude's list of deletions")
     ] * 2
+
+
+def test_what_came_between_an_erasure_and_amplitudes_own_is_erased_too(world: World) -> None:
+    """They were erased here when the job was submitted, sent events, and were deleted there: nothing of them stays."""
+    anna, *_ = world.people()
+    job = DAYS[1]
+    early, noon = Time(datetime.combine(job, time(6), UTC)), Time(datetime.combine(job, time(23, 59), UTC))
+    with open_days(world.settings) as days:  # the second day is not over yet
+        for name in (LAYOUT.dump(job), LAYOUT.manifest(job)):
+            days.store.delete(name)
+    world.simulator.add(Deletion(anna, job, "submitted"))
+    auto = replace(world.settings, erase_confirm="auto")
+    follow_deletions(auto, early.clock(), "run-2")
+    follow_deletions(auto, noon.clock(), "run-3")
+    assert len(world.records()) == 1
+    with open_exporter(world.settings, NIGHT.clock(), "run-4") as core:
+        export_day(job, core, force=True)
+    assert not world.gone(anna)
+    for _ in range(2):
+        world.night(erase_confirm="auto")
+    assert world.gone(anna)
+    assert len(world.records()) == 2
 
 
 def test_who_has_no_event_here_is_done_at_once(world: World, caplog: pytest.LogCaptureFixture) -> None:

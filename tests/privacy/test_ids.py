@@ -34,6 +34,7 @@ def test_any_id_can_be_named() -> None:
         "amplitude_id=0",
         "amplitude_id=-5",
         "amplitude_id=" + "9" * 5000,
+        "amplitude_id=" + "0" * 39 + "1" * 5000,
         "amplitude_id=²",
         "mail=anna@example.com",
         "user_id=" + "anna" * 300,
@@ -125,6 +126,36 @@ def test_a_number_as_a_user_is_its_digits() -> None:
 def test_ids_are_found_in_lines_that_are_no_events(line: bytes) -> None:
     """As good as it can be done: a name and a value beside it."""
     assert ids_in(line) == ANNA
+
+
+@pytest.mark.parametrize(
+    ("line", "user", "number", "device"),
+    [
+        (b'"anna","x":1}', "anna", None, "anna"),
+        (b'er_id":"anna","x":1}', "anna", None, None),
+        (b'd":"anna","amplitude_id":17}', "anna", 17, "anna"),
+        (b': 17,"city":"Bonn"', "17", 17, "17"),
+        (b'tude_id":17,"user_id":"ben"', "ben", 17, None),
+        (b'y":"anna","x":1}', None, None, None),
+        (b'"anna":1,"x":1}', None, None, None),
+        (b'"x":"anna"}', None, None, None),
+        (b'"anna","user_id":"ben","amplitude_id":17,"device_id":"d"}', "ben", 17, "d"),
+    ],
+)
+def test_half_of_a_torn_line_may_have_lost_the_name(
+    line: bytes, user: str | None, number: int | None, device: str | None
+) -> None:
+    """Then its first value is an id of each kind that it could be, and no other value is."""
+    found = ids_in(line)
+    told = [list(one) for one in (found.users, found.amplitude, found.devices)]
+    assert told == [[one] if one else [] for one in (user, number, device)]
+
+
+@pytest.mark.parametrize("constant", [b"NaN", b"-Infinity", b"Infinity"])
+def test_what_another_persons_rejected_line_mentions_is_nobodys(constant: bytes) -> None:
+    """As in an event: those at the top count."""
+    line = b'{"user_id":"ben","event_properties":{"user_id":"anna","x":%b},"y":"anna","amplitude_id":2}' % constant
+    assert ids_in(line) == Ids(frozenset({"ben"}), frozenset({2}))
 
 
 @pytest.mark.parametrize("line", [b"", b"\x00\xff", b'"', b'{"user_id"', b'{"user_id":', b'\\"', b"{}", b"[" * 100_000])

@@ -90,6 +90,15 @@ def test_more_values_than_are_remembered(monkeypatch: pytest.MonkeyPatch) -> Non
     assert numbers_of(Ids(frozenset(), frozenset({7, 49}), frozenset({"d3"})), *lines) == [3, 7, 49]
 
 
+def test_long_values_are_not_remembered() -> None:
+    """Memory does not grow with them."""
+    matcher = Matcher(Wanted(Ids(frozenset({"a"}), frozenset(), frozenset({"d" * 300}))))
+    lines = [b'{"amplitude_id":1,"device_id":"%b","user_id":"%b"}' % (b"d" * n, b"u" * n) for n in range(290, 310)]
+    block = block_of(*lines)
+    assert [block[hit.start : hit.end] for hit in matcher.hits(block)] == [lines[10]]
+    assert sum(len(value) for known in matcher._values for value in known) < 100
+
+
 def test_short_ids_have_no_needles() -> None:
     """They would stand in every block; what is parsed then is the same."""
     assert needles(Ids(frozenset({"a"}))) is None

@@ -81,6 +81,18 @@ def test_sql_prints_a_table_csv_or_json(run: Run, capsys: pytest.CaptureFixture[
     assert row == {"text": "a, b", "nothing": None, "number": None, "day": "2025-11-06", "some": True}
 
 
+def test_a_table_has_so_many_rows_and_says_so(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its columns are held until the last cell is known; CSV is not."""
+    more = "There are more than these 10,000 rows: --csv or --json"
+    for query, told in (("SELECT range FROM range(10000)", ""), ("SELECT range FROM range(10001)", more)):
+        capsys.readouterr()
+        assert run("sql", query) == 0
+        out, err = capsys.readouterr()
+        assert (len(out.splitlines()), told in err, "There are" in err) == (10_001, True, bool(told))
+    assert run("sql", "SELECT range FROM range(10001)", "--csv") == 0
+    assert len(capsys.readouterr().out.splitlines()) == 10_002
+
+
 def test_sql_takes_the_days_that_are_named(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     """Only their dumps are asked."""
     run("sql", "--csv", "--day", str(DAY), "SELECT DISTINCT upload_date FROM events")

@@ -1,3 +1,4 @@
+import gzip
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
@@ -257,9 +258,11 @@ def test_ids_that_were_merged_in_a_circle_end_somewhere(tmp_path: Path) -> None:
     (tmp_path / "data/merged/a.json").write_text(circle)
     with opened(folder_env(tmp_path)) as archive:
         assert ask(archive, "SELECT count(*) FROM merged") == [(2,)]
-    (tmp_path / "data/merged/b.json").write_text("not json")
-    with pytest.raises(PermanentError, match="is no export of merged ids"), opened(folder_env(tmp_path)):
-        pass
+    for name, content in (("b.json", b"not json"), ("b.json.gz", gzip.compress(b"{}", mtime=0)[:-10] + b"\x07" * 10)):
+        (tmp_path / "data/merged" / name).write_bytes(content)
+        with pytest.raises(PermanentError, match="is no export of merged ids"), opened(folder_env(tmp_path)):
+            pass
+        (tmp_path / "data/merged" / name).unlink()
 
 
 def test_an_archive_without_an_event_can_be_asked(tmp_path: Path) -> None:
