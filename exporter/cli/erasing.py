@@ -81,7 +81,8 @@ class Desk:
         since, was = Snapshot.of(self.days), stopped(request.asked, self.kept, records)
         past = with_a_past(request.asked, self.kept, records)
         with self.display:
-            wanted, found = self._found(request, was)
+            wanted, every = self._found(request, was)
+        found = was.concerning(every) if was else every
         replace(request, asked=found.ids).check()
         if not arguments.quiet:
             self._tell(request, found, was)
@@ -99,14 +100,16 @@ class Desk:
                 ended.append(erasing.carry_out(book, wanted, since))
         for one in ended:
             self._tell_end(one)
-        return DONE if all(one.state == ALL_DONE for one in ended) else FAILED
+        if not all(one.state == ALL_DONE for one in ended):
+            return FAILED
+        return DONE if found.days == every.days else self.serve(request)  # what came after it is a new erasure's
 
     def _found(self, request: Request, was: Stopped | None) -> tuple[Wanted, Found]:
         now, limit, progress = self.call.clock.now(), self.settings.tmp_limit, self.display.progress()
         with Search(self.days, now, limit, progress, shown(self.display)) as search:
             if was:
                 wanted = was.wanted(request.asked, self.kept.key)
-                return wanted, was.concerning(search.find(wanted))
+                return wanted, search.find(wanted)
             wanted = Wanted(search.expanded(request.asked, devices=self.call.arguments.devices))
             return wanted, search.find(wanted)
 

@@ -63,8 +63,7 @@ class ErasedDay:
 class Erasure:
     """One request: ``by`` whom of the staff and for which ``reason``, and what became of it.
 
-    ``ids`` counts the ids by their kind, those included that were found with them. ``report``: old versions of the
-    nightly page can still be brought back.
+    ``ids`` counts the ids by their kind, those included that were found with them.
     """
 
     id: Id

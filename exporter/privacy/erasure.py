@@ -22,6 +22,7 @@ from exporter.privacy.matching import Matcher, Wanted
 from exporter.privacy.request import Request, Stopped
 from exporter.privacy.search import Found
 from exporter.report import Step
+from exporter.tables.derive import Tables
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +118,7 @@ class Erasing:
             if day < book.erasure.asked_at.date():
                 self.begins(day, len(open_days))
                 self._try(day, matcher, book)
-        self._page()
+        self._derived()
         done = not book.erasure.open_days
         now = self.work.clock.now()
         book.write(replace(book.erasure, state=DONE if done else BEGUN, done_at=now if done else None))
@@ -149,9 +150,13 @@ class Erasing:
         if done:
             log.info(report.day_erased(day, done.events, done.rejected))
 
-    def _page(self) -> None:
-        """The nightly page is about counts; it goes, and the next night writes it anew."""
-        self.work.days.store.delete(self.work.days.layout.report)
+    def _derived(self) -> None:
+        """Drafts that were never finished and tables of dumps that are no more may hold them. The page comes anew."""
+        store, rows = self.work.days.store, self.work.days.coverage(self.work.clock.now()).rows
+        for name in (*Tables(self.work.days).stale(rows), self.work.days.layout.report):
+            store.delete(name)
+            store.purge(name)
+        store.sweep(self.work.days.layout.prefix)
 
 
 def _open_days(found: Found) -> tuple[ErasedDay, ...]:

@@ -81,14 +81,14 @@ def erase(asked: Ids, work: Work, kept: Kept, temp_limit: int) -> Erasure:
     """
     request, records = Request(asked, REASON, BY), Erasures(work.days.store, work.days.layout, work.days.foreign)
     since, was = Snapshot.of(work.days), stopped(asked, kept, records)
-    search = Search(work.days, work.clock.now(), temp_limit, work.progress)
     erasing = Erasing(work, kept, records)
+    with Search(work.days, work.clock.now(), temp_limit, work.progress) as search:
+        wanted = was.wanted(asked, kept.key) if was else Wanted(search.expanded(asked, devices=False))
+        found = search.find(wanted)
     if was:
-        wanted = was.wanted(asked, kept.key)
-        book = erasing.go_on(request, was.concerning(search.find(wanted)), was)
+        book = erasing.go_on(request, was.concerning(found), was)
     else:
-        wanted = Wanted(search.expanded(asked, devices=False))
-        book = erasing.begin(request, search.find(wanted), work.run_id, work.clock.now())
+        book = erasing.begin(request, found, work.run_id, work.clock.now())
     return erasing.carry_out(book, wanted, since)
 
 

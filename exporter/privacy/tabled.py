@@ -12,6 +12,9 @@ from exporter.tables.derive import Tables, due_tables
 from exporter.tables.people import certain_days, events_by_day, ids_of_users
 from exporter.tables.query import Archive, open_archive
 
+MEMORY_MB = 500
+"""The app has 2 GB, and an export beside this."""
+
 log = logging.getLogger(__name__)
 
 
@@ -76,4 +79,4 @@ def _opened(days: Days, now: datetime, temp_limit: int, opened: ExitStack) -> Ar
     tables, rows = Tables(days), days.coverage(now).rows
     due = set(due_tables(rows, tables.sources(rows)))
     current = [row for row in rows if row.good and row.day not in due]
-    return opened.enter_context(open_archive(tables, current, temp_limit, log.info)) if current else None
+    return opened.enter_context(open_archive(tables, current, temp_limit, log.info, MEMORY_MB)) if current else None

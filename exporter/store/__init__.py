@@ -118,6 +118,9 @@ class Store(Protocol):
         As far as the store allows, and whoever asks may; what is left is told, and no error.
         """
 
+    def sweep(self, prefix: str) -> None:
+        """Remove what killed exporters left of drafts of objects whose names start with ``prefix``, if it stays."""
+
     def list(self, prefix: str, most: int | None = None) -> Iterator[Entry]:
         """The objects whose names start with ``prefix``, in order of name; one that is locked has ``lease: leased``.
 

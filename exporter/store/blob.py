@@ -122,6 +122,9 @@ class BlobStore:
         with self._explained():
             return purge(self._container, checked(name))
 
+    def sweep(self, prefix: str) -> None:
+        """See Store; blocks that were never committed go by themselves, a week later."""
+
     def list(self, prefix: str, most: int | None = None) -> Iterator[Entry]:
         """See Store."""
         start, page = checked_prefix(prefix), most or LARGEST_PAGE

@@ -14,7 +14,7 @@ from exporter.errors import LostRaceError
 from exporter.report import Progress, Step, no_progress
 from exporter.store import LARGEST_READ, Entry, Remaining, gone, too_large
 from exporter.store.folder_append import append_lines, length_of_lines
-from exporter.store.folder_draft import LocalDraft
+from exporter.store.folder_draft import DRAFT, LocalDraft, remove_leftovers
 from exporter.store.folder_files import etag_of, open_folder, opened_folder
 from exporter.store.folder_lock import LONGEST_RUN, check_platform, is_locked, locked_file
 from exporter.store.names import checked, checked_prefix, is_name
@@ -79,6 +79,15 @@ class LocalStore:
         """See Store; a folder keeps nothing."""
         checked(name)
         return Remaining()
+
+    def sweep(self, prefix: str) -> None:
+        """See Store."""
+        start = checked_prefix(prefix)
+        for path in [*self._folder.rglob(f".*{DRAFT}")]:
+            below, slash, own = path.relative_to(self._folder).as_posix().rpartition("/")
+            if f"{below}{slash}{own[1:]}".startswith(start):
+                with contextlib.suppress(FileNotFoundError), opened_folder(self._folder, below) as folder:
+                    remove_leftovers(folder, own)
 
     def list(self, prefix: str, most: int | None = None) -> Iterator[Entry]:
         """See Store."""

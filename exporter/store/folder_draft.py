@@ -20,6 +20,8 @@ from exporter.store.folder_lock import alone, held_alone, is_there
 
 PIECE = 1 << 20
 """Bytes that are held back before they go to the file."""
+DRAFT = ".draft"
+"""What a hidden name ends with."""
 
 
 class LocalDraft:
@@ -32,7 +34,7 @@ class LocalDraft:
         self._hidden: str | None = None
         self._folder = open_folder(root, below, make=True)
         try:
-            self._remove_leftovers()
+            remove_leftovers(self._folder, f".{self._name}.")
             self.file = self._unnamed() or self._named()
         except BaseException:
             self._forget()
@@ -104,19 +106,7 @@ class LocalDraft:
         return os.fdopen(descriptor, "w+b", PIECE)
 
     def _new_name(self) -> str:
-        return f".{self._name}.{secrets.token_hex(8)}.draft"
-
-    def _remove_leftovers(self) -> None:
-        """Remove what killed exporters left of this dump."""
-        for name in os.listdir(self._folder):  # noqa: PTH208 - a descriptor has no Path
-            if name.startswith(f".{self._name}.") and name.endswith(".draft"):
-                with suppress(OSError):  # gone meanwhile, or another user's
-                    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=self._folder)
-                    try:
-                        if held_alone(descriptor):
-                            os.unlink(name, dir_fd=self._folder)
-                    finally:
-                        os.close(descriptor)
+        return f".{self._name}.{secrets.token_hex(8)}{DRAFT}"
 
     def _etag_there(self) -> str | None:
         try:
@@ -139,3 +129,16 @@ class LocalDraft:
                     os.unlink(hidden, dir_fd=folder)
         finally:
             os.close(folder)
+
+
+def remove_leftovers(folder: int, begin: str) -> None:
+    """Remove what killed exporters left in ``folder`` of drafts whose hidden names begin so."""
+    for name in os.listdir(folder):
+        if name.startswith(begin) and name.endswith(DRAFT):
+            with suppress(OSError):  # gone meanwhile, or another user's
+                descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=folder)
+                try:
+                    if held_alone(descriptor):
+                        os.unlink(name, dir_fd=folder)
+                finally:
+                    os.close(descriptor)

@@ -55,9 +55,16 @@ class Tables:
         store, layout = self.days.store, self.days.layout
         listed = {day: entry for entry in store.list(layout.tables) if (day := layout.table_day(entry.name))}
         if not listed and not self._keeps_metadata(rows):  # a folder lists no folders
-            found = ((row.day, store.stat(layout.table(row.day))) for row in rows if row.good)
+            found = ((row.day, store.stat(layout.table(row.day))) for row in rows)
             listed = {day: entry for day, entry in found if entry}
         return {day: entry for day, entry in sorted(listed.items()) if day in wanted}
+
+    def stale(self, rows: Iterable[Row]) -> list[str]:
+        """The names of tables that are not of the dump that is on record, and hold what may be gone from it."""
+        rows = list(rows)
+        entries, proven = self.entries(rows), {row.day: row.sha256 for row in rows if row.sha256}
+        sources = self.sources_of(entries)
+        return [entry.name for day, entry in entries.items() if day not in proven or sources.get(day) != proven[day]]
 
     def due(self, coverage: Coverage) -> list[date]:
         """Whole days without their table, oldest first."""

@@ -1,5 +1,6 @@
 """The commands about people, as somebody types them."""
 
+import json
 import stat
 import subprocess
 import sys
@@ -118,6 +119,28 @@ def typed(desk: Desk, text: str, *words: str) -> Said:
         check=False,
     )
     return Said(done.returncode, done.stdout, done.stderr)
+
+
+def test_what_came_after_an_erasure_that_was_stopped_is_erased_too(desk: Desk) -> None:
+    """As of somebody who came back, and asks again: the old erasure ends, and a new one begins."""
+    user = person_at(desk)
+    put_ids(desk, f"user_id={user}")
+    dumps = [next(desk.data.glob(f"{recent(ago).replace('-', '')}*.json")) for ago in (1, 0)]
+    texts = [dump.read_bytes() for dump in dumps]
+    for dump in dumps:
+        dump.write_bytes(b"[]\n")
+    assert erase(desk, "--yes").code == 0  # nothing was found
+    for dump, text in zip(dumps, texts, strict=True):
+        dump.write_bytes(text)
+    (record,) = desk.data.glob("erasures/*.json")
+    keyed = desk.data / "erasures/keyed" / record.name
+    told, hashes = json.loads(record.read_text()), json.loads(keyed.read_text())
+    record.write_text(json.dumps(told | {"state": "begun", "asked_at": f"{recent(0)}T06:00:00Z", "done_at": None}))
+    keyed.write_text(json.dumps(hashes | {"before": f"{recent(0)}T06:00:00Z"}))
+    said = erase(desk, "--yes")
+    assert (said.code, "has not ended, and goes on" in said.out) == (0, True)
+    assert desk.call("find", "--ids", "ids.txt", "--json").json["days"] == []
+    assert [one["state"] for one in desk.call("erasures", "--json").json["erasures"]] == ["done", "done"]
 
 
 def test_ids_come_from_standard_input(desk: Desk) -> None:

@@ -70,6 +70,9 @@ class MemoryStore:
         """See Store."""
         self._objects.pop(checked(name), None)
 
+    def sweep(self, prefix: str) -> None:
+        """See Store; nothing is left of a draft."""
+
     def purge(self, name: str) -> Remaining:
         """See Store."""
         checked(name)

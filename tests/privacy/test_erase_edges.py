@@ -467,6 +467,38 @@ def test_an_old_table_goes_even_if_no_new_one_can_be_made(env: dict[str, str], m
         assert [day for day in DAYS if store.stat(LAYOUT.table(day))] == [DAYS[1]]
 
 
+def test_tables_of_dumps_that_are_gone_go_too(env: dict[str, str]) -> None:
+    """As of a day that was exported anew since, when she was gone at Amplitude already; and one of no day."""
+    make_tables(env, DAYS)
+    with opened(env) as store:
+        other = b"".join(store.stream(LAYOUT.table(DAYS[2])))
+        store.write(LAYOUT.table(DAYS[1]), other, seen=ANY, metadata={})
+        store.write(LAYOUT.table(DAYS[1] - timedelta(days=1)), other, seen=ANY, metadata={})
+        for name in (LAYOUT.dump(DAYS[0]), LAYOUT.manifest(DAYS[0])):
+            store.delete(name)
+    export_lines({DAYS[0] - timedelta(days=1): [CARL]}, Path(env["EXPORT_DATA_DIR"]))
+    assert erase(env, HER).state == DONE
+    with opened(env) as store:
+        assert [day for day in days_from(DAYS[0] - timedelta(days=3), 6) if store.stat(LAYOUT.table(day))] == [DAYS[2]]
+
+
+def test_drafts_of_killed_exporters_go(env: dict[str, str]) -> None:
+    """Of days that hold the person, and of any other; not one that is at work."""
+    folder = Path(env["EXPORT_DATA_DIR"])
+    left, others = [folder / LAYOUT.dump(DAYS[0]), folder / LAYOUT.rejected(DAYS[1] - timedelta(days=50))], []
+    left += [folder / LAYOUT.table(DAYS[1])]
+    others += [folder / "other" / LAYOUT.dump(DAYS[0])]
+    for path in (*left, *others):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.with_name(f".{path.name}.0123456789abcdef.draft").write_bytes(HERS[0])
+    at_work = LocalStore(folder).draft(LAYOUT.dump(DAYS[1]), None)
+    assert erase(env | {"EXPORT_PREFIX": "no-such-project/"}, HER).state == DONE
+    assert len([*folder.rglob(".*.draft")]) == 4
+    assert erase(env, HER).state == DONE
+    assert [*folder.rglob(".*.draft")] == []
+    at_work.discard()
+
+
 def test_the_nightly_page_goes(env: dict[str, str]) -> None:
     """It counts people; the next night writes it anew."""
     with opened(env) as store:
