@@ -138,10 +138,13 @@ def sha256_of(line: bytes) -> str:
 
 def whole_lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
     """The lines of a file that comes in pieces, each with its line end. What follows the last one is no line."""
-    rest = b""
+    rest: list[bytes] = []  # joined once: a line may be somebody's joke of many pieces
     for piece in pieces:
-        *lines, rest = (rest + piece).split(b"\n")
-        yield from (line + b"\n" for line in lines)
+        end, *others = piece.split(b"\n")
+        rest.append(end)
+        for other in others:
+            yield b"".join((*rest, b"\n"))
+            rest = [other]
 
 
 @dataclass

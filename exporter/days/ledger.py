@@ -98,7 +98,7 @@ class Ledger:
             RetriableError: other exporters were first, again and again.
         """
         for _ in range(TRIES):
-            if not self._fresh:  # else it was looked at a moment ago
+            if not self._fresh or self._tail is None:  # else its length tells whether it is what was seen
                 self.look(changes[0].at.year)
             self._fresh = False
             if self._appended(changes, self._tail):

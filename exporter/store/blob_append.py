@@ -4,9 +4,10 @@ from contextlib import suppress
 
 from azure.core import MatchConditions
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
-from azure.storage.blob import BlobClient, ContainerClient
+from azure.storage.blob import ContainerClient
 
 from exporter.errors import StoreError
+from exporter.store import LARGEST_READ
 from exporter.store.blob_draft import content_settings
 from exporter.store.blob_errors import NO_CONTAINER, code_of
 
@@ -24,22 +25,16 @@ def append_lines(container: ContainerClient, name: str, content: bytes, at: int)
             _create(container, name)
         blob.append_block(content, length=len(content), appendpos_condition=at)
     except HttpResponseError:
-        # The answer may have been lost, and the SDK's retry have met its own work.
         with suppress(AzureError):
-            if blob.download_blob(offset=at, length=len(content)).readall() == content:
+            found = blob.download_blob(offset=at, length=LARGEST_READ).readall()
+            # The answer may have been lost, and the SDK's retry have met its own work.
+            if found.startswith(content):
                 return
-            _end_line(blob, at)
+            # No exporter leaves lines without an end, and it may be that nobody can take them away. Once they have one
+            # they are lines, and others can follow.
+            if found and not found.endswith(b"\n"):
+                blob.append_block(b"\n", length=1, appendpos_condition=at + len(found))
         raise
-
-
-def _end_line(blob: BlobClient, at: int) -> None:
-    """Give what somebody has left behind ``at`` its line end, if it has none: it counts as a line then.
-
-    No exporter leaves that, and nobody may be able to take it away. But nothing could ever be added behind it.
-    """
-    size = int(blob.get_blob_properties().size)
-    if size > at and blob.download_blob(offset=size - 1, length=1).readall() != b"\n":
-        blob.append_block(b"\n", length=1, appendpos_condition=size)
 
 
 def _create(container: ContainerClient, name: str) -> None:

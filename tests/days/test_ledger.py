@@ -137,6 +137,15 @@ def test_a_year_ends_with_its_closing_line(places: list[Store]) -> None:
     assert one.read().breaks == []
 
 
+def test_a_ledger_that_begins_at_new_year_begins_once(places: list[Store]) -> None:
+    """Two have seen that there is none, one of them ends its day in the old year, one in the new."""
+    one, other = (Ledger(place, LAYOUT.ledger) for place in places)
+    assert one.look(2025) is other.look(2025) is None
+    assert one.append([change()]).number == 1
+    assert other.append([change(at=NEW_YEAR)]).number == 2
+    assert one.read().breaks == []
+
+
 def test_a_new_file_that_was_only_made_goes_on(places: list[Store]) -> None:
     """Killed between making a file and its first line."""
     ledger = Ledger(places[0], LAYOUT.ledger)
