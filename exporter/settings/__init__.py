@@ -14,8 +14,7 @@ from exporter.foreign.connections import connection_secrets
 from exporter.foreign.proxies import proxy_problems, proxy_secrets
 from exporter.settings import words
 from exporter.settings.contradictions import contradictions
-from exporter.settings.fields import setting
-from exporter.settings.values import Container, DayCount, Seconds, convert
+from exporter.settings.values import Container, DayCount, Seconds, convert, setting
 
 MEGABYTE = 1_000_000
 LEAST_TMP_MB = 100
