@@ -29,7 +29,7 @@ demo-azure: $(DEV) $(NODE)  ## the demo with the storage emulator as the destina
 
 .PHONY: test
 test: $(DEV) $(NODE)  ## set up, run every test (ARGS="tests/days -n0": some of them, in one process)
-	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadgroup $(ARGS)
+	@$(PY) -m pytest -n auto --maxprocesses 4 --dist load $(ARGS)
 
 .PHONY: check
 check: $(DEV)  ## format, lint and types

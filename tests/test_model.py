@@ -35,7 +35,7 @@ from tests.kit.rules import LAYOUT, days_on, moment
 from tests.kit.scripted import HOURS, KINDS, ScriptedApi, lines
 
 DAYS = [DAY + timedelta(days=number) for number in range(3)]
-EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "230"))
+EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "260"))
 STEPS = 40
 days = st.sampled_from(DAYS)
 hours = st.sampled_from(HOURS)
@@ -59,8 +59,6 @@ class Doom:
             if self._left < 0:
                 raise Killed
 
-
-pytestmark = pytest.mark.xdist_group("model")  # its exports are counted together
 
 EXPORTS: Counter[str] = Counter()
 """How many exports all the examples of a machine made."""
@@ -284,12 +282,7 @@ BOUNDS = settings(
 
 @pytest.mark.parametrize("machine", [FolderMachine, ContainerMachine])
 def test_whatever_happens(machine: type[Machine]) -> None:
-    """In a folder, and in a store that keeps metadata: the invariants above hold."""
+    """In a folder, and in a store that keeps metadata: the invariants above hold, in thousands of exports of each."""
     run_state_machine_as_test(machine, settings=BOUNDS)
-
-
-def test_there_were_enough_exports() -> None:
-    """Of both machines together, when all of this module ran."""
-    if len(EXPORTS) < 2:
-        pytest.skip("only a part of this module ran")
-    assert EXPORTS.total() >= 10_000
+    told = "MODEL_EXAMPLES" in os.environ  # how many are up to whoever called
+    assert told or EXPORTS[machine.__name__] >= 5_000
