@@ -30,7 +30,7 @@ class ByTables:
 
         def ask(archive: Archive) -> dict[date, int]:
             found = events_by_day(archive, ids.users, ids.amplitude, ids.devices)
-            return {day: events for day, events in found.items() if day in self.certain}
+            return {day: found.get(day, 0) for day in self.certain}
 
         return (self._asked(ask) or {}) if self.certain else {}
 

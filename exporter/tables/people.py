@@ -17,7 +17,16 @@ _HITS = """
 (user_id IN (SELECT unnest(?::VARCHAR[])) OR amplitude_id IN (SELECT unnest(?::BIGINT[]))
 OR device_id IN (SELECT unnest(?::VARCHAR[])))
 """
-_BY_DAY = f"SELECT upload_date, count(*) FILTER (WHERE coalesce({_HITS}, false)) FROM deliveries GROUP BY upload_date"
+_TOUCHED = """
+SELECT upload_date FROM deliveries WHERE user_id IN (SELECT unnest(?::VARCHAR[]))
+UNION SELECT upload_date FROM deliveries WHERE amplitude_id IN (SELECT unnest(?::BIGINT[]))
+UNION SELECT upload_date FROM deliveries WHERE device_id IN (SELECT unnest(?::VARCHAR[]))
+"""
+"""Column after column, since a single one is looked for in the file itself, and costs a tenth of reading all three."""
+_BY_DAY = f"""
+SELECT upload_date, count(*) FROM deliveries
+WHERE upload_date IN (SELECT unnest(?::DATE[])) AND {_HITS} GROUP BY upload_date
+"""
 _CERTAIN = f"SELECT upload_date FROM deliveries GROUP BY upload_date HAVING NOT coalesce(bool_or({_ODD}), false)"
 _IDS = "SELECT DISTINCT amplitude_id, device_id FROM deliveries WHERE user_id IN (SELECT unnest(?::VARCHAR[]))"
 
@@ -30,9 +39,10 @@ def certain_days(archive: Archive) -> set[date]:
 def events_by_day(
     archive: Archive, users: Collection[str], numbers: Collection[int], devices: Collection[str]
 ) -> dict[date, int]:
-    """How many events of theirs each day has, as far as the columns tell."""
+    """How many events of theirs the days have that have any, as far as the columns tell."""
     given = [_texts(users), [one for one in numbers if one <= LARGEST], _texts(devices)]
-    return dict(_rows(archive, _BY_DAY, given))
+    touched = [day for (day,) in _rows(archive, _TOUCHED, given)]
+    return dict(_rows(archive, _BY_DAY, [touched, *given])) if touched else {}
 
 
 def ids_of_users(archive: Archive, users: Collection[str]) -> tuple[set[int], set[str]]:
