@@ -18,7 +18,7 @@ from exporter.days.erasures import Erasure, Erasures
 from exporter.days.stored import Days
 from exporter.errors import SettingsError
 from exporter.pages.spelling import size
-from exporter.privacy.book import Book, Work
+from exporter.privacy.book import Work
 from exporter.privacy.erasure import Erasing, Snapshot
 from exporter.privacy.follow import grouped
 from exporter.privacy.ids import Ids
@@ -69,7 +69,7 @@ class Desk:
         """The same for everybody on Amplitude's list of deletions who is left."""
         found = left_at_amplitude(self.settings, self.call.clock, self.days)
         print(told(found))
-        records = Erasures(self.days.store, self.days.layout, self.days.foreign)
+        records = Erasures.of(self.days)
         asked = [replace(request, asked=ids) for ids in grouped(found.left, self.kept, records)]
         for one in asked:
             one.check()
@@ -96,7 +96,7 @@ class Desk:
             erasing = self._erasing(records)
             ended = [erasing.forget_past(record) for record in past]
             if found.days or was or not past:
-                book = self._book(erasing, request, found, was)
+                book = erasing.book(request, found, was)
                 ended.append(erasing.carry_out(book, wanted, since))
         for one in ended:
             self._tell_end(one)
@@ -122,10 +122,6 @@ class Desk:
             derive=bool(self.settings.tables),
         )
         return Erasing(work, self.kept, records, shown(self.display))
-
-    def _book(self, erasing: Erasing, request: Request, found: Found, was: Stopped | None) -> Book:
-        now = self.call.clock.now()
-        return erasing.go_on(request, found, was) if was else erasing.begin(request, found, erasing.work.run_id, now)
 
     def _tell(self, request: Request, found: Found, was: Stopped | None) -> None:
         """The figures, before anybody is asked."""

@@ -61,6 +61,16 @@ class Erasing:
     records: Erasures
     begins: Callable[[date, int], None] = lambda _day, _count: None
 
+    def book(self, request: Request, found: Found, was: Stopped | None) -> Book:
+        """The record to work by: of an erasure that was stopped, or of a new one, which has the run's name.
+
+        Raises:
+            See `begin`.
+        """
+        if was:
+            return self.go_on(request, found, was)
+        return self.begin(request, found, self.work.run_id, self.work.clock.now())
+
     def begin(self, request: Request, found: Found, name: str, now: datetime) -> Book:
         """Remember the people who were found, and put the erasure ``name`` on record.
 

@@ -79,16 +79,13 @@ def erase(asked: Ids, work: Work, kept: Kept, temp_limit: int) -> Erasure:
     Raises:
         ExportError: it stays as far as it came; the next call goes on.
     """
-    request, records = Request(asked, REASON, BY), Erasures(work.days.store, work.days.layout, work.days.foreign)
+    request, records = Request(asked, REASON, BY), Erasures.of(work.days)
     since, was = Snapshot.of(work.days), stopped(asked, kept, records)
     erasing = Erasing(work, kept, records)
     with Search(work.days, work.clock.now(), temp_limit, work.progress) as search:
         wanted = was.wanted(asked, kept.key) if was else Wanted(search.expanded(asked, devices=False))
         found = search.find(wanted)
-    if was:
-        book = erasing.go_on(request, was.concerning(found), was)
-    else:
-        book = erasing.begin(request, found, work.run_id, work.clock.now())
+    book = erasing.book(request, was.concerning(found) if was else found, was)
     return erasing.carry_out(book, wanted, since)
 
 

@@ -52,7 +52,7 @@ class Following:
         Raises:
             ExportError: what went wrong.
         """
-        records = Erasures(self.work.days.store, self.work.days.layout, self.work.days.foreign)
+        records = Erasures.of(self.work.days)
         found: Held = held(self.listed(), self.kept, records, self.work.clock.now().date())
         told = report.deletions_listed(found.count, found.erased, found.waiting, len(found.left))
         if not found.left:

@@ -69,6 +69,17 @@ def set_env(monkeypatch: pytest.MonkeyPatch, env: dict[str, str]) -> None:
         monkeypatch.setenv(name, value)
 
 
+def env_of(
+    request: pytest.FixtureRequest, simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, str]:
+    """The environment of an exporter into an empty store, a ``folder`` or a ``container`` as the parameter says."""
+    if request.param == "folder":
+        return asking(folder_env(tmp_path), simulator)
+    env = blob_env(*(request.getfixturevalue(name) for name in ("azurite", "container", "azure_env")))
+    set_env(monkeypatch, env)
+    return asking(env, simulator)
+
+
 @contextmanager
 def exporting(
     env: dict[str, str], now: datetime = SECOND_LOOK, run: str = "run-again", progress: Progress = no_progress

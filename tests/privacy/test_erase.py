@@ -21,7 +21,7 @@ from exporter.simulator import Simulator
 from exporter.wiring import open_days, tables_of
 from tests.azure.azurite import Azurite
 from tests.kit import files_in
-from tests.kit.blobs import LAYOUT, asking, blob_env, exporting, folder_env, set_env
+from tests.kit.blobs import LAYOUT, asking, blob_env, env_of, exporting, folder_env, set_env
 from tests.privacy.world import (
     CONTENTS,
     KEY,
@@ -104,12 +104,7 @@ def env(
     request: pytest.FixtureRequest, simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, str]:
     """An empty store."""
-    if request.param == "folder":
-        env = folder_env(tmp_path)
-    else:
-        env = blob_env(*(request.getfixturevalue(name) for name in ("azurite", "container", "azure_env")))
-        set_env(monkeypatch, env)
-    return asking(env, simulator) | {"EXPORT_ERASURE_KEY": KEY}
+    return env_of(request, simulator, tmp_path, monkeypatch) | {"EXPORT_ERASURE_KEY": KEY}
 
 
 @pytest.fixture

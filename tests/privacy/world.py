@@ -97,7 +97,7 @@ def erase(
         for record in past:
             erasing.forget_past(record)
         request = Request(asked, "ticket-4711", "the desk")
-        book = erasing.go_on(request, found, was) if was else erasing.begin(request, found, run, NOW)
+        book = erasing.book(request, found, was)
         return erasing.carry_out(book, wanted, since)
 
 

@@ -23,12 +23,11 @@ from tests.kit.blobs import (
     MANIFEST,
     SECOND_LOOK,
     asking,
-    blob_env,
     contents,
+    env_of,
     exporting,
     folder_env,
     manifest_in,
-    set_env,
 )
 from tests.kit.rules import FEW_HOURS
 from tests.kit.stopped import killed
@@ -51,11 +50,7 @@ def env(
     request: pytest.FixtureRequest, simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, str]:
     """The environment of an exporter that makes tables, into a folder or a container."""
-    if request.param == "folder":
-        return asking(folder_env(tmp_path), simulator) | ON
-    found = blob_env(*(request.getfixturevalue(name) for name in ("azurite", "container", "azure_env")))
-    set_env(monkeypatch, found)
-    return asking(found, simulator) | ON
+    return env_of(request, simulator, tmp_path, monkeypatch) | ON
 
 
 def export(env: dict[str, str], day: date = DAY, **chosen: Any) -> None:

@@ -22,7 +22,7 @@ from exporter.tables.query import Archive, open_archive
 from exporter.tables.reading import Ranges, StoreFiles
 from exporter.wiring import open_days
 from tests.kit import DAY
-from tests.kit.blobs import LAYOUT, SECOND_LOOK, asking, blob_env, exporting, folder_env, set_env
+from tests.kit.blobs import LAYOUT, SECOND_LOOK, asking, env_of, exporting, folder_env
 from tests.tables.hostile import ARCHIVE, EMPTY, ODD, events_in, export_lines, figures
 
 DAYS = [DAY - timedelta(days=2), DAY - timedelta(days=1), DAY]
@@ -49,12 +49,7 @@ def env(
     request: pytest.FixtureRequest, simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, str]:
     """A store with three days, of which one has no table yet."""
-    if request.param == "folder":
-        env = folder_env(tmp_path)
-    else:
-        env = blob_env(*(request.getfixturevalue(name) for name in ("azurite", "container", "azure_env")))
-        set_env(monkeypatch, env)
-    env = asking(env, simulator)
+    env = env_of(request, simulator, tmp_path, monkeypatch)
     for day in DAYS:
         with exporting(env if day == DAY else env | {"EXPORT_TABLES": "parquet"}) as core:
             export_day(day, core)
